@@ -1,0 +1,90 @@
+"""How we identify ourselves to the upstream: a key, or an Entra ID token. This module hands out headers, fresh ones
+for every request; it keeps no token (azure-identity has its own cache) and knows no URL of the upstream."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING, Protocol
+
+from realtime.endpoints import Kind
+from realtime.errors import CredentialUnavailable, Misconfigured
+from realtime.secret import Secret
+
+if TYPE_CHECKING:
+    from azure.core.credentials import TokenCredential
+
+# Both this scope and https://ai.azure.com/.default are accepted on *.openai.azure.com; a setting of the processes.
+DEFAULT_SCOPE = "https://cognitiveservices.azure.com/.default"
+NAME_VARIABLE = "AZURE_TOKEN_CREDENTIALS"
+_GROUPS = ("dev", "prod")
+_HEADER_TEXT = re.compile(r"[!-~]+")
+
+
+class Credential(Protocol):
+    """Anything that can make the headers of a request. Safe to share between threads; may block."""
+
+    def headers(self) -> dict[str, str]:
+        """Headers for one request. Raises CredentialUnavailable."""
+        ...
+
+
+class ApiKey:
+    """A durable key: `api-key` on Azure, `Authorization: Bearer` on OpenAI."""
+
+    def __init__(self, kind: Kind, key: Secret) -> None:
+        # A key with a blank or a line end would be refused by the HTTP library, in words that show the key.
+        if not _HEADER_TEXT.fullmatch(key.reveal()):
+            name = "AZURE_OPENAI_API_KEY" if kind == "azure" else "OPENAI_API_KEY"
+            raise Misconfigured(
+                f"{name} must be one word of plain ASCII: it is empty or has blanks or line ends in it."
+            )
+        self._kind = kind
+        self._key = key
+
+    def headers(self) -> dict[str, str]:
+        if self._kind == "azure":
+            return {"api-key": self._key.reveal()}
+        return {"Authorization": f"Bearer {self._key.reveal()}"}
+
+
+class Entra:
+    """An Entra ID identity. Every call asks azure-identity, which answers from its own cache while a token lives."""
+
+    def __init__(self, token_credential: TokenCredential, scope: str = DEFAULT_SCOPE) -> None:
+        self._token_credential = token_credential
+        self._scope = scope
+
+    def headers(self) -> dict[str, str]:
+        from azure.core.exceptions import AzureError
+
+        try:
+            token = self._token_credential.get_token(self._scope).token
+        except (AzureError, OSError, ValueError) as cause:
+            raise CredentialUnavailable("Entra ID gives no token just now; try again.") from cause
+        if not _HEADER_TEXT.fullmatch(token):
+            raise CredentialUnavailable("Entra ID gives no usable token just now; try again.")
+        return {"Authorization": f"Bearer {token}"}
+
+
+def entra_from_environment(scope: str = DEFAULT_SCOPE) -> Entra:
+    """The one identity that AZURE_TOKEN_CREDENTIALS names. Raises Misconfigured.
+
+    A group (`dev`, `prod`) or no name at all would try one identity after the other, which hides mistakes and costs
+    seconds at each: the vendor's own advice for production is to name one.
+    """
+    from azure.identity import DefaultAzureCredential
+
+    name = os.environ.get(NAME_VARIABLE, "").strip()
+    if not name or name.lower() in _GROUPS:
+        raise Misconfigured(
+            f"Set AZURE_OPENAI_API_KEY, or {NAME_VARIABLE} to the one identity to use, "
+            "such as ManagedIdentityCredential, WorkloadIdentityCredential or AzureCliCredential."
+        )
+    try:
+        return Entra(DefaultAzureCredential(require_envvar=True), scope)
+    except ValueError as cause:
+        raise Misconfigured(
+            f"{NAME_VARIABLE} does not name an identity that azure-identity knows; "
+            "use for example ManagedIdentityCredential, WorkloadIdentityCredential or AzureCliCredential."
+        ) from cause

@@ -1,0 +1,153 @@
+"""The events of a realtime session: their names, how to read one that may be anything, and how to write the few that
+we send. It knows the shapes of OpenAI's API schema and nothing of order, calls or sockets."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+UNREADABLE: Final = "unreadable"
+TYPE_LIMIT = 128  # characters
+EVENT_ID_LIMIT = 512  # characters, by OpenAI's API schema
+
+ERROR: Final = "error"
+SESSION_CREATED: Final = "session.created"
+SESSION_UPDATED: Final = "session.updated"
+ITEM_ADDED: Final = "conversation.item.added"
+ITEM_CREATED: Final = "conversation.item.created"  # the beta's name of `added`
+ITEM_DONE: Final = "conversation.item.done"
+ITEM_RETRIEVED: Final = "conversation.item.retrieved"
+ITEM_DELETED: Final = "conversation.item.deleted"
+ITEM_TRUNCATED: Final = "conversation.item.truncated"
+TRANSCRIPTION_DELTA: Final = "conversation.item.input_audio_transcription.delta"
+TRANSCRIPTION_COMPLETED: Final = "conversation.item.input_audio_transcription.completed"
+TRANSCRIPTION_FAILED: Final = "conversation.item.input_audio_transcription.failed"
+SPEECH_STARTED: Final = "input_audio_buffer.speech_started"
+SPEECH_STOPPED: Final = "input_audio_buffer.speech_stopped"
+COMMITTED: Final = "input_audio_buffer.committed"
+AUDIO_STARTED: Final = "output_audio_buffer.started"
+AUDIO_STOPPED: Final = "output_audio_buffer.stopped"
+AUDIO_CLEARED: Final = "output_audio_buffer.cleared"
+RESPONSE_CREATED: Final = "response.created"
+RESPONSE_DONE: Final = "response.done"
+OUTPUT_ITEM_ADDED: Final = "response.output_item.added"
+OUTPUT_ITEM_DONE: Final = "response.output_item.done"
+CONTENT_PART_ADDED: Final = "response.content_part.added"
+CONTENT_PART_DONE: Final = "response.content_part.done"
+TEXT_DELTA: Final = "response.output_text.delta"
+TEXT_DONE: Final = "response.output_text.done"
+AUDIO_TRANSCRIPT_DELTA: Final = "response.output_audio_transcript.delta"
+AUDIO_TRANSCRIPT_DONE: Final = "response.output_audio_transcript.done"
+
+# What `webrtcfilter=on` lets through to the browser, exactly (Microsoft Learn, March 2026).
+WEBRTC_FILTER_ALLOWED: Final = frozenset(
+    {
+        SPEECH_STARTED,
+        SPEECH_STOPPED,
+        AUDIO_STARTED,
+        AUDIO_STOPPED,
+        TRANSCRIPTION_COMPLETED,
+        ITEM_ADDED,
+        ITEM_CREATED,
+        TEXT_DELTA,
+        TEXT_DONE,
+        AUDIO_TRANSCRIPT_DELTA,
+        AUDIO_TRANSCRIPT_DONE,
+    }
+)
+
+
+class Header(msgspec.Struct, frozen=True):
+    """What may be known of an event before it is kept: its type and its id."""
+
+    type: str
+    event_id: str | None
+
+
+class _Loose(msgspec.Struct):
+    type: Any = None
+    event_id: Any = None
+
+
+_decode_header = msgspec.json.Decoder(_Loose).decode
+_decode = msgspec.json.Decoder().decode
+_NOTHING = Header(UNREADABLE, None)
+
+
+def header(raw: bytes) -> Header:
+    """The event's type and id; `Header("unreadable", None)` for whatever is no JSON object with a type. Never raises.
+
+    A type longer than 128 characters and an id longer than 512 are cut.
+    """
+    try:
+        loose = _decode_header(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        event = _read_leniently(raw) or {}
+        loose = _Loose(event.get("type"), event.get("event_id"))
+    if not _is_name(loose.type):
+        return _NOTHING
+    return Header(
+        loose.type[:TYPE_LIMIT], loose.event_id[:EVENT_ID_LIMIT] if _is_name(loose.event_id) else None
+    )
+
+
+def _is_name(value: object) -> bool:
+    # Neither a line end nor a NUL nor half a surrogate pair may reach a log line or a text column.
+    return isinstance(value, str) and value != "" and value.isprintable()
+
+
+def read(raw: bytes) -> dict[str, Any] | None:
+    """The whole event, or None for whatever is no JSON object. Never raises."""
+    try:
+        event = _decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _read_leniently(raw)
+    return event if isinstance(event, dict) else None
+
+
+def _read_leniently(raw: bytes) -> dict[str, Any] | None:
+    """Half surrogate pairs and NaN are no JSON, but JavaScript and Python write them; the event is worth more."""
+    try:
+        event = json.loads(raw)
+    except (ValueError, RecursionError):
+        return None
+    return event if isinstance(event, dict) else None
+
+
+def session_update(session: Mapping[str, Any], event_id: str | None = None) -> dict[str, Any]:
+    """Changes what `session` names and keeps the rest; `{}` changes nothing and is answered by the whole session."""
+    return _event("session.update", event_id, session={"type": "realtime", **session})
+
+
+def text_message(text: str, event_id: str | None = None) -> dict[str, Any]:
+    """The user's words, typed. The model answers only when a response is created after it."""
+    item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": text}]}
+    return _event("conversation.item.create", event_id, item=item)
+
+
+def response_create(event_id: str | None = None) -> dict[str, Any]:
+    """Asks for a response with the session's settings; refused while another one is active."""
+    return _event("response.create", event_id)
+
+
+def response_cancel(event_id: str | None = None) -> dict[str, Any]:
+    """Stops the response in progress; the error `response_cancel_not_active` only means that it was over."""
+    return _event("response.cancel", event_id)
+
+
+def input_audio_buffer_clear(event_id: str | None = None) -> dict[str, Any]:
+    """Forgets the sound that was heard and not yet committed."""
+    return _event("input_audio_buffer.clear", event_id)
+
+
+def output_audio_buffer_clear(event_id: str | None = None) -> dict[str, Any]:
+    """Silences what the model says (WebRTC and SIP only); cancel the response first."""
+    return _event("output_audio_buffer.clear", event_id)
+
+
+def _event(type: str, event_id: str | None, **fields: Any) -> dict[str, Any]:
+    identity = {"event_id": event_id} if event_id else {}
+    return {"type": type, **identity, **fields}
