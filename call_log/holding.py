@@ -1,0 +1,137 @@
+"""Who holds a call: the fence that every write passes, and the condition under which a call may change hands.
+
+It knows leases and epochs. It refuses to know what is written behind the fence.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import Literal, TypedDict, Unpack
+
+from sqlalchemy import ColumnElement, Connection, FromClause, and_, exists, func, or_, select, update
+from sqlalchemy.sql.dml import ReturningUpdate
+
+from call_log.call import Call
+from call_log.clock import DatabaseClock
+from call_log.schema import calls, inbox, nodes
+from call_log.states import Certainty, EndReason, before_or_same
+
+DEAD_AFTER_MS = 3_000
+"""A node whose heartbeat is older than this, by the database's clock, is dead. It renews every 0.5 s."""
+
+
+class Changes(TypedDict, total=False):
+    """What a holder may change. `observed_at` and `peer_seen_at` keep their first value; with
+    `state="ended"` come `ended_at`, `end_reason` and `end_certainty`; `holder=None` releases the call."""
+
+    state: Literal["observed", "unobserved", "ended"]
+    observed_at: int
+    peer_seen_at: int
+    summary: str
+    ended_at: int
+    end_reason: EndReason
+    end_certainty: Certainty
+    holder: None
+
+
+def held(db: Connection, node_id: str, holdings: Mapping[int, int]) -> set[int]:
+    """Of `{number: epoch}`, the numbers that this node still holds at that epoch.
+
+    Call it in the transaction that writes: the rows stay locked against a new claim until the commit (on
+    SQLite the transaction's write lock does it; on PostgreSQL FOR SHARE, in the order of the numbers so
+    that two nodes cannot deadlock). At most 32,000 holdings.
+    """
+    if not holdings:
+        return set()
+    rows = db.execute(
+        select(calls.c.number, calls.c.epoch)
+        .where(calls.c.holder == node_id, calls.c.number.in_(holdings))
+        .order_by(calls.c.number)
+        .with_for_update(read=True)
+    )
+    return {number for number, epoch in rows if holdings[number] == epoch}
+
+
+def update_held(db: Connection, number: int, epoch: int, node_id: str, **changes: Unpack[Changes]) -> bool:
+    """Change a call that this node holds at this epoch; with its end, its inbox is closed.
+
+    False when the holding is lost, or when the transition is none of `states.TRANSITIONS`: nothing was
+    written.
+    """
+    row = update(calls).where(calls.c.number == number, calls.c.holder == node_id, calls.c.epoch == epoch)
+    state = changes.get("state")
+    if state is not None:
+        row = row.where(calls.c.state.in_(before_or_same(state)))
+    values: dict[str, object] = dict(changes)
+    for first in ("observed_at", "peer_seen_at"):
+        if first in values:
+            values[first] = func.coalesce(calls.c[first], values[first])
+    changed = row.values(values).returning(calls.c.number)
+    if state == "ended":
+        return conclude(db, changed, at=changes["ended_at"]) == 1
+    return db.execute(changed).one_or_none() is not None
+
+
+def conclude(db: Connection, ending: ReturningUpdate[int], *, at: int) -> int:
+    """Run an update that ends calls and returns their numbers; what is left in their inboxes is marked as
+    taken, by nobody, in the same transaction. Returns how many calls."""
+    numbers = list(db.scalars(ending))
+    left = update(inbox).where(inbox.c.number.in_(numbers), inbox.c.taken_at.is_(None))
+    db.execute(left.values(taken_at=at))
+    return len(numbers)
+
+
+def claim(
+    db: Connection, node_id: str, *, limit: int, at: int, free_locks: Collection[str] = ()
+) -> list[Call]:
+    """Become the holder of at most `limit` calls that have an upstream id and no living holder; oldest first.
+
+    Each gets the next epoch, and with it every write of the last holder is refused. A node that is
+    draining, or has itself not renewed for a full lease, gets nothing. `free_locks` comes from
+    `nodes.free_locks`.
+    """
+    waiting = calls.alias("waiting")
+    candidates = (
+        select(waiting.c.number)
+        .where(claimable(waiting), unheld(waiting, free_locks), waiting.c.holder.is_distinct_from(node_id))
+        # Not by number: SQLite would then walk the whole table in that order, to spare itself a sort.
+        .order_by(waiting.c.answered_at, waiting.c.number)
+        .limit(limit)
+        .with_for_update(skip_locked=True, of=waiting)
+    )
+    taken = (
+        update(calls)
+        .where(calls.c.number.in_(candidates), claimable(calls), unheld(calls, free_locks))
+        .where(may_claim(node_id))
+        .values(holder=node_id, epoch=calls.c.epoch + 1, claimed_at=at)
+        .returning(calls)
+    )
+    return sorted((Call.read(row) for row in db.execute(taken)), key=lambda call: call.number)
+
+
+def claimable(call: FromClause) -> ColumnElement[bool]:
+    """SQL over the calls table or an alias of it: a node could do something here, whoever holds the call."""
+    # Said as "open and past dialling": a list of states would lure SQLite's planner to the index on states,
+    # which leads through every call that is well held.
+    return and_(call.c.ended_at.is_(None), call.c.state != "dialling", call.c.upstream_call_id.is_not(None))
+
+
+def lives() -> ColumnElement[bool]:
+    """SQL: the node's heartbeat is young enough."""
+    return nodes.c.heartbeat_at >= DatabaseClock() - DEAD_AFTER_MS
+
+
+def unheld(call: FromClause, free_locks: Collection[str] = ()) -> ColumnElement[bool]:
+    """SQL over the calls table or an alias of it: an open call that nobody holds, or only the dead.
+
+    `free_locks` names the nodes whose lock was found free: they are dead now, whatever their heartbeat says.
+    A holder without a row cannot be: the foreign key empties `holder` when a node's row goes.
+    """
+    dead = select(nodes.c.node_id).where(or_(~lives(), nodes.c.node_id.in_(sorted(free_locks))))
+    # "Open" stands in both arms: within an OR, SQLite uses a partial index only where the arm itself
+    # implies it.
+    is_open = call.c.ended_at.is_(None)
+    return or_(is_open & call.c.holder.is_(None), is_open & call.c.holder.in_(dead))
+
+
+def may_claim(node_id: str) -> ColumnElement[bool]:
+    """SQL: this node itself lives and is not draining. Who has not renewed may declare nobody dead."""
+    return exists().where(nodes.c.node_id == node_id, lives(), nodes.c.draining.is_(False))

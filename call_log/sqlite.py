@@ -1,0 +1,220 @@
+"""The SQLite file: how it is opened, and what its errors mean in words.
+
+Everything that is peculiar to this database is here, in `checkpoint` and in `watch`; the statements of the
+other files are not.
+"""
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from urllib.parse import quote
+
+from sqlalchemy import Connection, Engine, QueuePool, create_engine, event, exc, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
+
+from call_log.errors import StoreUnavailable
+
+BUSY_SECONDS = 5
+"""How long a transaction waits for the write lock, in the pool and again in the database."""
+
+READERS = 40
+"""Reading transactions at once: the web's 32 threads and a few of the observer's."""
+
+_PRAGMAS = (
+    f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}",
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=FULL",  # NORMAL may lose a committed transaction when the power goes
+    "PRAGMA wal_autocheckpoint=0",  # see checkpoint.py
+    "PRAGMA foreign_keys=ON",
+)
+
+# By the first words of SQLite's own name of the error; the first that fits.
+_SENTENCES = {
+    "SQLITE_BUSY": f"was locked by another process for {BUSY_SECONDS} s; find what holds it and end that.",
+    "SQLITE_LOCKED": f"was locked by another process for {BUSY_SECONDS} s; find what holds it and end that.",
+    "SQLITE_FULL": "cannot grow because its disk is full; free some space, nothing else is needed.",
+    "SQLITE_IOERR": "got an I/O error from its disk; look into the kernel's log and check that disk.",
+    "SQLITE_CANTOPEN": "cannot be opened; give this user the right to write the file and its folder, or, "
+    "if it is missing, make it with: python -m call_log upgrade",
+    "SQLITE_READONLY": "may not be written; give this user the right to write the file and its folder.",
+    "SQLITE_PERM": "may not be opened; give this user the right to read and write the file and its folder.",
+    "SQLITE_CORRUPT": "is damaged; stop all processes, keep a copy of the file, and restore a backup.",
+    "SQLITE_NOTADB": "is not an SQLite database; DATABASE_URL names the wrong file.",
+}
+
+_FAULTS_OF_THE_CODE = (exc.IntegrityError, exc.ProgrammingError, exc.DataError, exc.NotSupportedError)
+
+
+class File:
+    """One database file, as all connections of this process open it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._identity: tuple[int, int] | None = None
+
+    @classmethod
+    def at(cls, url: str) -> "File":
+        """The file that a URL names. Raises StoreUnavailable for a URL that names none."""
+        try:
+            parts = make_url(url)
+        except exc.ArgumentError as fault:
+            raise StoreUnavailable(
+                "DATABASE_URL is not a URL; write sqlite:///var/switchboard.db."
+            ) from fault
+        if parts.get_backend_name() != "sqlite":
+            raise StoreUnavailable(
+                f"DATABASE_URL names {parts.get_backend_name()}, but this version keeps its calls in SQLite "
+                "only; write sqlite:///var/switchboard.db (PostgreSQL comes with a later version)."
+            )
+        if not parts.database or parts.database == ":memory:" or parts.query:
+            raise StoreUnavailable(
+                "DATABASE_URL must name a file and nothing else: sqlite:///var/switchboard.db."
+            )
+        return cls(Path(parts.database).absolute())
+
+    @property
+    def lock_folder(self) -> Path:
+        """The folder for lock files, beside the database."""
+        return self.path.with_name(f"{self.path.name}-locks")
+
+    def make_folder(self) -> None:
+        """Make the parent folder and the one for locks. Raises StoreUnavailable."""
+        try:
+            self.lock_folder.mkdir(parents=True, exist_ok=True)
+        except OSError as fault:
+            raise StoreUnavailable(
+                f"The call log's folder {self.path.parent} cannot be made or written ({fault.strerror}); "
+                "make it and give this user the right to write it."
+            ) from fault
+
+    def connect(self, *, create: bool = False, read_only: bool = False) -> sqlite3.Connection:
+        """A connection of the driver with our settings; it begins no transaction by itself.
+
+        A missing file is an error unless `create`: a database that was deleted under us must not come back
+        empty.
+        """
+        mode = "rwc" if create else "rw"
+        connection = sqlite3.connect(
+            f"file:{quote(str(self.path))}?mode={mode}",
+            uri=True,
+            timeout=BUSY_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        for pragma in _PRAGMAS:
+            connection.execute(pragma)
+        if read_only:
+            connection.execute("PRAGMA query_only=ON")
+        self._identity = self._identity or self._identify()
+        return connection
+
+    def engines(self) -> tuple[Engine, Engine]:
+        """One engine whose transactions read, and one whose transactions write.
+
+        Queue pools, because opening the file and setting it up costs more than most transactions, and
+        because they are bounded: a thread that gets no connection waits, and is told after a while. A
+        connection may wander between threads (check_same_thread is off): the pool lends it to one at a
+        time, and SQLite is built for it.
+
+        One writing connection per process is enough, for the file has one writer at a time. Threads that
+        queue for it in the pool are served in turn and wake at once; in SQLite's busy handler they would
+        sleep and starve.
+        """
+        readers = self.engine("BEGIN", partial(self.connect, read_only=True), size=8, most=READERS)
+        return readers, self.engine("BEGIN IMMEDIATE", partial(self.connect), size=1, most=1)
+
+    def engine(self, begin: str, connect: "partial[sqlite3.Connection]", *, size: int, most: int) -> Engine:
+        """An engine whose transactions start with `begin`; `size` connections stay open, `most` can be."""
+        engine = create_engine(
+            "sqlite+pysqlite://",
+            creator=connect,
+            poolclass=QueuePool,
+            pool_size=size,
+            max_overflow=most - size,
+            pool_timeout=BUSY_SECONDS,
+            pool_use_lifo=True,
+        )
+        event.listen(engine, "begin", partial(_begin, begin))
+        event.listen(engine, "handle_error", _reopen_after_a_fault)
+        event.listen(engine, "invalidate", _let_go)
+        return engine
+
+    def require_same(self) -> None:
+        """Raises StoreUnavailable when the file was removed or replaced since it was opened first: what is
+        written to the old one would be gone with the process."""
+        if self._identity is not None and self._identify() != self._identity:
+            raise StoreUnavailable(
+                f"The call log {self.path} was removed or replaced while in use; "
+                "put the right file in its place and restart this process."
+            )
+
+    @contextlib.contextmanager
+    def faults_named(self) -> Iterator[None]:
+        """Let the database's failures out as StoreUnavailable; faults of the code stay what they are."""
+        try:
+            yield
+        except exc.TimeoutError as fault:
+            raise StoreUnavailable(
+                f"The call log {self.path} is too busy: no connection came free within {BUSY_SECONDS} s; "
+                "look for transactions that last too long."
+            ) from fault
+        except exc.DBAPIError as fault:
+            if isinstance(fault, _FAULTS_OF_THE_CODE):
+                raise
+            raise StoreUnavailable(self._sentence(fault.orig)) from fault
+        except sqlite3.Error as fault:
+            raise StoreUnavailable(self._sentence(fault)) from fault
+
+    def _identify(self) -> tuple[int, int] | None:
+        try:
+            status = self.path.stat()
+        except OSError:
+            return None
+        return status.st_dev, status.st_ino
+
+    def _sentence(self, fault: BaseException | None) -> str:
+        name = _error_name(fault)
+        for start, sentence in _SENTENCES.items():
+            if name.startswith(start):
+                return f"The call log {self.path} {sentence}"
+        if "no such table" in str(fault) or "no such column" in str(fault):
+            return f"The call log {self.path} lacks tables of this version; run: python -m call_log upgrade"
+        return (
+            f"The call log {self.path} refused a statement ({name or type(fault).__name__}); see its cause."
+        )
+
+
+def _begin(statement: str, connection: Connection) -> None:
+    # The driver's own transactions are off (isolation_level=None): they would start too late, at the first
+    # change, and so give no snapshot to readers and SQLITE_BUSY in the middle of a writer.
+    connection.exec_driver_sql(statement)
+
+
+def _reopen_after_a_fault(context: ExceptionContext) -> None:
+    # After a full disk or a failed flush a connection's state is in doubt, and a flush that is tried again
+    # may report success for pages that the kernel has dropped. Only waiting in vain leaves it sound.
+    name = _error_name(context.original_exception)
+    broken = (
+        "SQLITE_FULL",
+        "SQLITE_IOERR",
+        "SQLITE_CORRUPT",
+        "SQLITE_NOTADB",
+        "SQLITE_CANTOPEN",
+        "SQLITE_READONLY",
+    )
+    if name.startswith(broken):
+        context.is_disconnect = True
+
+
+def _let_go(connection: DBAPIConnection, *_: object) -> None:
+    # Closing is not enough: while anybody still has the error, its traceback keeps a statement alive, with
+    # it the connection, and with that the write lock.
+    with contextlib.suppress(sqlite3.Error):
+        connection.rollback()
+
+
+def _error_name(fault: BaseException | None) -> str:
+    """SQLite's name of the error, such as SQLITE_IOERR_FSYNC; empty where the driver has none."""
+    return getattr(fault, "sqlite_errorname", None) or ""

@@ -1,0 +1,111 @@
+"""The nodes and their locks."""
+
+import multiprocessing
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from call_log import calls, nodes
+from call_log.lock import FileLock
+from call_log.nodes import NodeLock
+from call_log.store import Store, StoreUnavailable, now
+
+
+def _ids(found: list[nodes.Node]) -> list[str]:
+    return sorted(node.node_id for node in found)
+
+
+def test_a_joined_node_lives_by_the_databases_clock(store: Store) -> None:
+    with store.writing() as db:
+        before = now(db)
+        nodes.join(db, "n1", host="here", pid=7, lock_path="/x/n1.lock", version="0.1")
+        (node,) = nodes.live(db)
+        assert before <= node.heartbeat_at <= now(db)
+    assert node == nodes.Node(
+        "n1", "here", 7, node.started_at, node.heartbeat_at, False, "/x/n1.lock", None, "0.1"
+    )
+
+
+def test_a_node_is_dead_after_three_seconds_and_not_before(store: Store, join: Any) -> None:
+    with store.writing() as db:
+        join(db, "young")
+        join(db, "old")
+        db.exec_driver_sql(
+            "UPDATE nodes SET heartbeat_at = ? WHERE node_id = 'young'", (now(db) - 3_000 + 900,)
+        )
+        db.exec_driver_sql("UPDATE nodes SET heartbeat_at = ? WHERE node_id = 'old'", (now(db) - 3_001,))
+        assert (_ids(nodes.live(db)), _ids(nodes.dead(db))) == (["young"], ["old"])
+        assert nodes.heartbeat(db, "old")
+        assert (_ids(nodes.live(db)), _ids(nodes.dead(db))) == (["old", "young"], [])
+        assert _ids(nodes.dead(db, free_locks={"young"})) == ["young"]
+
+
+def test_a_draining_node_is_registered_but_takes_no_more_calls(store: Store, join: Any) -> None:
+    with store.writing() as db:
+        join(db, "n1")
+        nodes.drain(db, "n1")
+        assert nodes.live(db) == []
+        assert nodes.dead(db) == []
+        assert _ids(nodes.registered(db)) == ["n1"]
+
+
+def test_a_node_without_a_row_learns_it_from_its_heartbeat(store: Store) -> None:
+    with store.writing() as db:
+        assert not nodes.heartbeat(db, "n1")
+
+
+def test_a_leaving_node_releases_its_own_calls_alone(store: Store, answered: Any, join: Any) -> None:
+    with store.writing() as db:
+        join(db, "n1")
+        join(db, "n2")
+        mine, other = answered(db), answered(db)
+        calls.claim(db, "n1", limit=1, at=1)
+        calls.claim(db, "n2", limit=1, at=1)
+        nodes.leave(db, "n1")
+        holders = [calls.find(db, call.call_id) for call in (mine, other)]
+        assert [call.holder for call in holders if call] == [None, "n2"]
+        assert _ids(nodes.registered(db)) == ["n2"]
+
+
+def test_a_lock_is_seen_taken_and_then_free(tmp_path: Path) -> None:
+    path = tmp_path / "locks" / "n1.lock"
+    assert NodeLock.is_free(path)
+    lock = NodeLock(path)
+    assert lock.acquire()
+    assert not NodeLock.is_free(path)
+    assert not FileLock(path).acquire()
+    lock.release()
+    assert NodeLock.is_free(path)
+    assert not path.exists()
+
+
+def test_a_lock_that_cannot_be_made_says_why(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreUnavailable, match="cannot be made"):
+        NodeLock(tmp_path / "file" / "n1.lock").acquire()
+
+
+def _hold(path: str, held: Any) -> None:
+    NodeLock(path).acquire()
+    held.set()
+    signal.pause()
+
+
+def test_the_lock_of_a_killed_process_is_free_at_once(store: Store) -> None:
+    spawn = multiprocessing.get_context("spawn")
+    path, held = store.lock_folder / "n1.lock", spawn.Event()
+    with store.writing() as db:
+        nodes.join(db, "n1", host="here", pid=1, lock_path=path, version="1")
+        nodes.join(db, "far", host="there", pid=1, lock_path="/nowhere", version="1")
+        registered = nodes.registered(db)
+    holder = spawn.Process(target=_hold, args=(str(path), held))
+    holder.start()
+    assert held.wait(30)
+    assert nodes.free_locks(registered, host="here") == frozenset()
+    assert holder.pid is not None
+    os.kill(holder.pid, signal.SIGKILL)
+    holder.join(30)
+    assert nodes.free_locks(registered, host="here") == {"n1"}
