@@ -1,0 +1,218 @@
+/**
+ * One call, live and afterwards: facts, numbers, what was said, and every event. It follows the call log with two
+ * cursors, one for the turns and one for the events, and folds nothing itself.
+ */
+
+import { hangUp, readCall, readEvents } from "./api.js";
+import { watchReadiness } from "./banner.js";
+import { Bubbles } from "./bubbles.js";
+import { byId, write } from "./element.js";
+import { EventList } from "./event_list.js";
+import { showFacts } from "./facts.js";
+import { showNumbers } from "./numbers.js";
+import { CERTAINTIES, count, endPhrase, isLive, stateWord } from "./phrases.js";
+import { LIVE_MS, Poll } from "./poll.js";
+import { explain } from "./problems.js";
+import { clockTime, instant, moment, offset } from "./time.js";
+
+const EVENTS_AT_ONCE = 500;
+const TICK_MS = 1_000;
+// After the end the observer still writes its last lines and the summary; then the log stands for ever.
+const SETTLING_MS = 1_500;
+
+const id = new URLSearchParams(location.search).get("id") ?? "";
+const bubbles = new Bubbles(byId("conversation"));
+const events = new EventList(byId("events"));
+const poll = new Poll(look, stumble);
+
+let call = null;
+const turns = new Map();
+let turnsUntil = 0;
+let eventsUntil = 0;
+let gaps = 0;
+let endSeenAt = null;
+let settled = false;
+let following = false;
+
+// ---- following the log
+
+async function look() {
+  call = await readCall(id, turnsUntil);
+  takeTurns();
+  show();
+  const more = await followEvents();
+  if (more) return 0;
+  if (isLive(call)) return LIVE_MS;
+  return settle();
+}
+
+/** Turns that changed; one that stands where another stood before has taken its place. */
+function takeTurns() {
+  const taken = new Set(call.turns.map((turn) => turn.order));
+  for (const [item, turn] of turns) if (taken.has(turn.order)) turns.delete(item);
+  if (settled) turns.clear();
+  for (const turn of call.turns) turns.set(turn.item_id, turn);
+  turnsUntil = call.last_seq;
+}
+
+/** A little longer after the end, then never again; the last look reads all turns anew, from the finished log. */
+function settle() {
+  endSeenAt ??= Date.now();
+  if (settled) return null;
+  settled = Date.now() - endSeenAt >= SETTLING_MS;
+  if (settled) turnsUntil = 0;
+  return LIVE_MS;
+}
+
+/** One page of events; true when there are more to fetch. */
+async function followEvents() {
+  events.countFrom(startOf(call));
+  const page = await readEvents(id, eventsUntil, EVENTS_AT_ONCE);
+  // `next_after` may be null on an empty page: the cursor then stays where it is.
+  eventsUntil = page.next_after ?? eventsUntil;
+  gaps += page.events.filter((event) => event.type === "observer.gap").length;
+  events.add(page.events, following);
+  showEventsShown();
+  return page.events.length === EVENTS_AT_ONCE;
+}
+
+function stumble(problem, wait) {
+  if (problem.status === 404 || problem.status === 400) return miss();
+  const { cause, detail } = explain(problem);
+  write(byId("trouble"), `${detail || cause} Trying again in ${Math.round(wait / 1_000)} s.`);
+  byId("trouble").hidden = false;
+  return "go on";
+}
+
+function miss() {
+  byId("call").hidden = true;
+  byId("missing").hidden = false;
+  document.title = "No such call · Switchboard";
+  write(
+    byId("missing-text"),
+    id ? `There is no call ${id}, or it is not yours to see.` : "The address names no call. Pick one from the list.",
+  );
+  return "stop";
+}
+
+// ---- showing
+
+function show() {
+  byId("trouble").hidden = true;
+  byId("call").setAttribute("aria-busy", "false");
+  showHeadline();
+  showFacts(call, gaps);
+  showNumbers(call, turns.size);
+  showConversation();
+}
+
+function showHeadline() {
+  const live = isLive(call);
+  const started = moment(instant(call.created_at));
+  write(byId("state"), stateWord(call.state));
+  byId("badge").dataset.state = call.state;
+  for (const part of [byId("badge"), byId("badge").firstChild]) part.toggleAttribute("data-live", live);
+  write(byId("started"), started);
+  document.title = `${live ? "● " : ""}Call ${started} · Switchboard`;
+  byId("hang-up").hidden = !live;
+  showDuration();
+  showEnding();
+}
+
+function showDuration() {
+  const from = call && instant(call.answered_at);
+  if (from) write(byId("duration"), clockTime((instant(call.ended_at) ?? Date.now()) - from));
+}
+
+function showEnding() {
+  const ending = endPhrase(call);
+  byId("ending").hidden = ending === null;
+  write(byId("end-reason"), ending ?? "");
+  byId("end-reason").dataset.reason = call.end?.reason ?? call.failure?.code ?? "";
+  const [word, meaning] = CERTAINTIES[call.end?.certainty] ?? ["", ""];
+  write(byId("end-certainty"), word);
+  byId("end-certainty").title = meaning;
+  const wish = isLive(call) ? call.hang_up : null;
+  byId("wish").hidden = !wish;
+  if (wish) write(byId("wish"), `Hanging up, as ${wish.by} wished at ${moment(instant(wish.wished_at))}.`);
+}
+
+function showConversation() {
+  const ordered = [...turns.values()].sort((one, other) => one.order - other.order);
+  byId("conversation-blank").hidden = ordered.length > 0;
+  if (!isLive(call)) write(byId("conversation-blank"), "Nothing was said in this call.");
+  // A live call is followed; one that is over is read from its beginning.
+  following ||= isLive(call);
+  bubbles.show(ordered.map(lineOf), following);
+}
+
+function lineOf(turn) {
+  const waiting = !turn.text && isLive(call) && turn.transcription !== "failed" && turn.transcription !== "off";
+  return {
+    id: turn.item_id,
+    role: turn.role,
+    text: turn.text || (waiting ? "…" : "No words were recorded."),
+    pending: turn.text ? false : waiting ? "transcribing" : "wordless",
+    note: remarkOf(turn),
+    time: turn.started_at === null ? "" : offset(instant(turn.started_at) - startOf(call)),
+    gap: turn.response_gap_ms,
+  };
+}
+
+const STATUSES = { cancelled: "Interrupted", failed: "The response failed", incomplete: "The response is incomplete" };
+
+function remarkOf(turn) {
+  const remarks = [
+    STATUSES[turn.status],
+    turn.transcription === "failed" ? "Transcription failed" : null,
+    turn.transcription === "off" ? "Transcription is off" : null,
+    turn.modality === "text" ? "in writing" : null,
+    turn.error,
+  ];
+  return remarks.filter(Boolean).join(" · ");
+}
+
+function showEventsShown() {
+  const { matching, left } = events;
+  byId("events-blank").hidden = matching > 0;
+  write(byId("events-blank"), events.filtered ? "No event matches." : "No event yet.");
+  const shown = [events.filtered ? `${count(matching)} match` : null, left ? `the newest ${count(events.length)}` : null];
+  write(byId("events-shown"), shown.filter(Boolean).join(" of "));
+}
+
+function startOf({ answered_at: answered, created_at: created }) {
+  return instant(answered) ?? instant(created);
+}
+
+// ---- what the person does
+
+byId("hang-up").addEventListener("click", async () => {
+  byId("hang-up").disabled = true;
+  write(byId("hang-up"), "Hanging up…");
+  try {
+    await hangUp(id, "operator");
+  } catch (problem) {
+    stumble(problem, LIVE_MS);
+    byId("hang-up").disabled = false;
+    write(byId("hang-up"), "Hang up");
+  }
+  poll.hurry();
+});
+
+byId("announce").addEventListener("change", ({ target }) => {
+  byId("conversation").setAttribute("aria-live", target.checked ? "polite" : "off");
+});
+byId("deltas").addEventListener("change", ({ target }) => events.showDeltas(target.checked));
+byId("event-filter").addEventListener("input", ({ target }) => {
+  events.filter(target.value);
+  showEventsShown();
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "/" || event.target.matches("input, select")) return;
+  event.preventDefault();
+  byId("event-filter").focus();
+});
+
+setInterval(() => call && isLive(call) && showDuration(), TICK_MS);
+watchReadiness(({ emulator }) => (byId("emulator").hidden = !emulator));
+poll.start();

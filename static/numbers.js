@@ -1,0 +1,33 @@
+/** The numbers of the call page. Each is the observer's; its definition stands in its tile's title in call.html. */
+
+import { byId, write } from "./element.js";
+import { count, gapPhrase } from "./phrases.js";
+
+/** The observer's summary of a call in the four tiles; while there is none, only what can be counted here. */
+export function showNumbers({ summary, last_seq: lastSeq }, turnsSeen) {
+  write(byId("turns"), count(summary?.turns ?? turnsSeen));
+  write(byId("event-count"), count(lastSeq));
+  if (!summary) return;
+  write(byId("turns-split"), `caller ${count(summary.user_turns)} · model ${count(summary.assistant_turns)}`);
+  showGap(summary.response_gap_ms);
+  showTokens(summary.usage);
+  write(byId("error-count"), summary.errors === 1 ? "1 error" : `${count(summary.errors)} errors`);
+}
+
+function showGap(gap) {
+  if (!gap) return;
+  const { grade, text } = gapPhrase(gap.p50);
+  write(byId("response-gap"), text);
+  byId("response-gap").dataset.grade = grade;
+  write(byId("response-gap-worst"), `${grade} · worst ${gapPhrase(gap.worst).text}`);
+}
+
+function showTokens(usage) {
+  if (!usage) return;
+  write(byId("tokens"), `${count(usage.input_tokens)} in · ${count(usage.output_tokens)} out`);
+  const part = (word, number) => (number ? `${word} ${count(number)}` : null);
+  const into = [part("audio", usage.input?.audio), part("text", usage.input?.text), part("cached", usage.input?.cached)];
+  const out = [part("audio", usage.output?.audio), part("text", usage.output?.text)];
+  const list = (word, parts) => (parts.some(Boolean) ? `${word}: ${parts.filter(Boolean).join(", ")}` : null);
+  write(byId("tokens-split"), [list("in", into), list("out", out)].filter(Boolean).join(" · "));
+}
