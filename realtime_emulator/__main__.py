@@ -1,0 +1,71 @@
+"""`python -m realtime_emulator`: serves until SIGTERM or SIGINT. Prints one line of JSON that says where."""
+
+import argparse
+import asyncio
+import json
+import secrets
+import signal
+import sys
+
+import structlog
+from aiohttp import web
+
+from realtime_emulator.app import create_app
+from realtime_emulator.logs import configure_logs
+
+SHUTDOWN_SECONDS = 1.0
+
+log = structlog.get_logger()
+
+
+def main() -> None:
+    options = _read_options()
+    configure_logs()
+    asyncio.run(_serve(options))
+
+
+def _read_options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="realtime_emulator", description="A GPT Realtime service, offline: HTTP, WebSocket and WebRTC."
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address for HTTP (default: 127.0.0.1)")
+    parser.add_argument("--port", type=int, default=0, help="port for HTTP (default: a free one)")
+    parser.add_argument("--media-host", default="127.0.0.1", help="address for WebRTC (default: 127.0.0.1)")
+    parser.add_argument(
+        "--seed", type=int, default=None, help="repeats names and pauses (default: by chance)"
+    )
+    parser.add_argument("--tones", action="store_true", help="speak in tones, even when flite is installed")
+    parser.add_argument(
+        "--session-created-on-attach",
+        action="store_true",
+        help="greet each sideband with session.created (the recorded services do not)",
+    )
+    return parser.parse_args()
+
+
+async def _serve(options: argparse.Namespace) -> None:
+    seed = secrets.randbits(32) if options.seed is None else options.seed
+    app = create_app(
+        seed=seed,
+        media_host=options.media_host,
+        greet_sidebands=options.session_created_on_attach,
+        tones=options.tones,
+    )
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
+    await runner.setup()
+    site = web.TCPSite(runner, options.host, options.port)
+    await site.start()
+    port = runner.addresses[0][1]
+    ended = asyncio.Event()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(signum, ended.set)
+    sys.stdout.write(json.dumps({"listening": f"http://{options.host}:{port}"}) + "\n")
+    sys.stdout.flush()
+    log.info("emulator_listening", port=port, seed=seed)
+    await ended.wait()
+    await runner.cleanup()
+    log.info("emulator_stopped")
+
+
+if __name__ == "__main__":
+    main()

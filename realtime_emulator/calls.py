@@ -1,0 +1,172 @@
+"""The calls that are open: opens them, finds them by id, ends each exactly once."""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+
+import structlog
+from aiortc.mediastreams import MediaStreamTrack
+
+from realtime_emulator.call import Call
+from realtime_emulator.conversation import Conversation
+from realtime_emulator.dialects import Dialect
+from realtime_emulator.identifiers import Identifiers
+from realtime_emulator.ledger import Ledger
+from realtime_emulator.line import Line
+from realtime_emulator.offers import OfferRefused
+from realtime_emulator.peer import Channel, Peer
+from realtime_emulator.refusals import Mistake, Refusal
+from realtime_emulator.script import Script
+from realtime_emulator.session import SESSION_SECONDS, Session
+from realtime_emulator.sideband import Sideband
+from realtime_emulator.speech import Synthesizer
+from realtime_emulator.voice_activity import Detectors
+
+MOST_CALLS = 30
+"""Open calls per process: about one core's worth. Beyond it, calls do not slow down, they drop."""
+RETRY_AFTER_SECONDS = 5
+CLOSE_CODES = {"shutdown": 1001}
+"""How sidebands are closed, by what ended the call; 1000 when nothing is said here."""
+
+log = structlog.get_logger()
+
+
+class OpenCall:
+    """A call with its peer and its sidebands: what happens at the peer is told here."""
+
+    def __init__(self, call: Call, end: Callable[["OpenCall", str], None], now: Callable[[], int]) -> None:
+        self.call = call
+        self.peer = Peer(self)
+        self.sidebands: set[Sideband] = set()
+        self._end, self._now = end, now
+
+    @property
+    def id(self) -> str:
+        return self.call.id
+
+    @property
+    def age_ms(self) -> int:
+        """Since the answer went out."""
+        return self._now() - (self.call.line.record.answered_at or self._now())
+
+    def peer_connected(self) -> None:
+        self.call.line.record.peer_connected_at = self._now()
+        log.info("peer_connected", call=self.id)
+
+    def peer_left(self) -> None:
+        self._end(self, "peer")
+
+    def channel_opened(self, channel: Channel) -> None:
+        self.call.line.channel = channel
+        self.call.line.greet(channel)
+
+    def channel_spoke(self, channel: Channel, raw: str | bytes) -> None:
+        self.call.hear(raw, "data_channel", channel)
+
+    def track_came(self, track: MediaStreamTrack) -> None:
+        self.call.listen(track)
+
+    def attach(self, sideband: Sideband) -> None:
+        record = self.call.line.record
+        self.sidebands.add(sideband)
+        self.call.line.sidebands.append(sideband)
+        record.sideband_attaches += 1
+        record.sidebands = len(self.sidebands)
+        log.info("sideband_attached", call=self.id)
+
+    def detach(self, sideband: Sideband) -> None:
+        self.sidebands.discard(sideband)
+        if sideband in self.call.line.sidebands:
+            self.call.line.sidebands.remove(sideband)
+        self.call.line.record.sidebands = len(self.sidebands)
+
+
+class Calls:
+    def __init__(self, seed: int, ledger: Ledger, script: Script, synthesizer: Synthesizer) -> None:
+        self._seed, self._ledger, self._script, self._synthesizer = seed, ledger, script, synthesizer
+        self.detectors = Detectors()
+        self._open: dict[str, OpenCall] = {}
+        self._endings: set[asyncio.Task[None]] = set()
+        self._opened = 0
+
+    def find(self, call_id: str) -> OpenCall | None:
+        return self._open.get(call_id)
+
+    def settle_records(self) -> None:
+        for one in self._open.values():
+            one.call.settle_record()
+
+    async def open(
+        self, dialect: Dialect, offer: str, wanted: dict[str, object], session_id: str | None, filtered: bool
+    ) -> tuple[str, str]:
+        """Answer an offer. Returns the call's id and the SDP answer.
+
+        Raises `Refusal`: 429 when all places are taken, 400 `invalid_offer` for an offer that is none.
+        """
+        if len(self._open) >= MOST_CALLS:
+            raise _too_many()
+        opened = OpenCall(self._new_call(dialect, wanted, session_id, filtered), self.end, self._ledger.now)
+        self._open[opened.id] = opened
+        try:
+            answer = await opened.peer.answer(offer, opened.call.speaker)
+        except OfferRefused as refused:
+            await self._discard(opened)
+            message = f"Failed to parse offer: {refused}"
+            raise Refusal(400, Mistake("invalid_offer", message)) from refused
+        opened.call.line.record.answered_at = self._ledger.now()
+        log.info("call_opened", call=opened.id, dialect=dialect.name, filtered=filtered)
+        return opened.id, answer
+
+    def end(self, opened: OpenCall, by: str) -> None:
+        """Only the first ending counts. The call cannot be found any more when this returns."""
+        if self._open.pop(opened.id, None) is None:
+            return
+        record = opened.call.line.record
+        record.ended_at, record.ended_by = self._ledger.now(), by
+        log.info("call_ended", call=opened.id, by=by)
+        task = asyncio.create_task(self._close(opened, by))
+        self._endings.add(task)
+        task.add_done_callback(self._endings.discard)
+
+    async def shut_down(self) -> None:
+        for opened in list(self._open.values()):
+            self.end(opened, "shutdown")
+        await asyncio.gather(*self._endings)
+
+    def _new_call(
+        self, dialect: Dialect, wanted: dict[str, object], session_id: str | None, filtered: bool
+    ) -> Call:
+        self._opened += 1
+        chance = random.Random(f"{self._seed}/{self._opened}")
+        ids = Identifiers(chance)
+        call_id, new_session_id = dialect.name_call(ids)
+        session = Session(session_id or new_session_id, wanted, int(time.time()) + SESSION_SECONDS)
+        record = self._ledger.open_call(call_id, dialect.name)
+        conversation = Conversation(ids.new("conv"))
+        line = Line(
+            call_id, dialect, ids, chance, session, conversation, self._script, record, filtered=filtered
+        )
+        return Call(line, self._synthesizer, self.detectors)
+
+    async def _discard(self, opened: OpenCall) -> None:
+        """An offer that was refused never was a call."""
+        del self._open[opened.id]
+        self._ledger.forget_call(opened.id)
+        await opened.call.close()
+        await opened.peer.close()
+
+    async def _close(self, opened: OpenCall, by: str) -> None:
+        for sideband in list(opened.sidebands):
+            sideband.finish(CLOSE_CODES.get(by, 1000), by)
+        await opened.call.close()
+        await opened.peer.close()
+        self._script.forget(opened.id)
+
+
+def _too_many() -> Refusal:
+    message = (
+        f"All {MOST_CALLS} places for calls are taken. Please retry after {RETRY_AFTER_SECONDS} seconds."
+    )
+    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
+    return Refusal(429, Mistake("rate_limit_exceeded", message), headers)

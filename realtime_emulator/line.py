@@ -1,0 +1,71 @@
+"""What all parts of one call share, and the one way on which events leave it. Decides nothing about turns."""
+
+import json
+import random
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from realtime_emulator.conversation import Conversation
+from realtime_emulator.dialects import Dialect
+from realtime_emulator.events import FILTERED_TYPES, make_event
+from realtime_emulator.identifiers import Identifiers
+from realtime_emulator.ledger import CallRecord
+from realtime_emulator.refusals import Mistake
+from realtime_emulator.script import Script
+from realtime_emulator.session import Session
+
+
+class Outlet(Protocol):
+    """Somewhere events go: a data channel or a sideband."""
+
+    def send(self, text: str) -> None: ...
+
+
+@dataclass
+class Line:
+    call_id: str
+    dialect: Dialect
+    ids: Identifiers
+    chance: random.Random
+    session: Session
+    conversation: Conversation
+    script: Script
+    record: CallRecord
+    filtered: bool
+    """The call was made with `webrtcfilter=on`."""
+    channel: Outlet | None = None
+    sidebands: list[Outlet] = field(default_factory=list)
+
+    def emit(self, type: str, /, **fields: Any) -> None:
+        """To everybody who listens."""
+        self._deliver(type, fields, self.channel, self.sidebands)
+
+    def greet(self, outlet: Outlet) -> None:
+        """`session.created`, to one listener alone."""
+        channel = outlet if outlet is self.channel else None
+        sidebands = [] if channel else [outlet]
+        self._deliver("session.created", {"session": self.session.as_json()}, channel, sidebands)
+
+    def complain(self, mistake: Mistake, event_id: str | None, sender: Outlet) -> None:
+        """An `error` event, to whoever made the mistake and to the sidebands."""
+        channel = self.channel if sender is self.channel else None
+        error = mistake.as_error() | {"event_id": event_id}
+        self._deliver("error", {"error": error}, channel, self.sidebands)
+
+    def _deliver(
+        self, type: str, fields: dict[str, Any], channel: Outlet | None, sidebands: list[Outlet]
+    ) -> None:
+        event = make_event(self.ids, type, fields)
+        text = json.dumps(event, ensure_ascii=False, separators=(",", ":"))
+        if self.filtered and type not in FILTERED_TYPES:
+            channel = None
+        for outlet in [*([channel] if channel else []), *sidebands]:
+            outlet.send(text)
+        self.record.events.append(
+            {
+                "type": type,
+                "event_id": event["event_id"],
+                "data_channel": channel is not None,
+                "sidebands": len(sidebands),
+            }
+        )

@@ -1,0 +1,199 @@
+"""The HTTP surface of the protocol: `client_secrets`, `calls`, `hangup` and the sideband's way in.
+
+Shapes, statuses and headers are those recorded on Azure and OpenAI in July 2026; what differs between them
+is in `dialects.py`.
+"""
+
+import asyncio
+import random
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import BodyPartReader, web
+
+from realtime_emulator.calls import Calls, OpenCall
+from realtime_emulator.credentials import (
+    NEEDS_EPHEMERAL,
+    Credential,
+    read_credential,
+    refused,
+    refused_ephemeral,
+    require_durable,
+)
+from realtime_emulator.dialects import Dialect
+from realtime_emulator.ephemeral import EphemeralSecrets, read_lifetime
+from realtime_emulator.identifiers import Identifiers
+from realtime_emulator.json_reading import read_object
+from realtime_emulator.mishaps import ATTACH_404, REFUSE_OFFER, Mishaps
+from realtime_emulator.offers import OfferRefused, read_offer
+from realtime_emulator.refusals import Mistake, Refusal, call_not_found, unauthorized
+from realtime_emulator.session import Session, read_wanted
+from realtime_emulator.sideband import Sideband
+
+LONGEST_MESSAGE_BYTES = 16 * 1024 * 1024
+CLOSE_SECONDS = 1.0
+"""How long a closing sideband waits for the other side's answer."""
+
+
+@dataclass
+class _Wanted:
+    """What a request for a call came to, whichever form it had."""
+
+    offer: str
+    session: dict[str, Any]
+    session_id: str | None = None
+
+
+class Negotiation:
+    def __init__(
+        self,
+        dialect: Dialect,
+        seed: int,
+        calls: Calls,
+        mishaps: Mishaps,
+        secrets: EphemeralSecrets,
+        greets: bool,
+    ) -> None:
+        """`greets`: send `session.created` to a sideband that attaches. Recordings of WebRTC calls show none."""
+        self._dialect, self._calls, self._mishaps, self._secrets = dialect, calls, mishaps, secrets
+        self._greets = greets
+        self._ids = Identifiers(random.Random(f"{seed}/{dialect.name}"))
+
+    def routes(self) -> list[web.RouteDef]:
+        prefix = self._dialect.prefix
+        return [
+            web.get(prefix, self.attend),
+            web.post(f"{prefix}/client_secrets", self.mint),
+            web.post(f"{prefix}/calls", self.open),
+            web.post(f"{prefix}/calls/{{call_id}}/hangup", self.hang_up),
+        ]
+
+    async def mint(self, request: web.Request) -> web.Response:
+        require_durable(self._dialect, read_credential(request.headers))
+        body = read_object(await request.read() or b"{}")
+        for name in body:
+            if name not in ("session", "expires_after"):
+                raise Mistake("unknown_parameter", f"Unknown parameter: '{name}'.", name)
+        seconds = read_lifetime(self._dialect, body.get("expires_after"))
+        wanted = read_wanted(body.get("session"))
+        session_id = self._ids.new("sess")
+        secret = self._secrets.mint(wanted, session_id, seconds)
+        # Recorded: 0 here; the session's real deadline is in session.created and session.updated.
+        session = Session(session_id, wanted, expires_at=0).as_json()
+        answer = {"value": secret.value, "expires_at": secret.expires_at, "session": session}
+        return web.json_response(answer, headers=self._stamp())
+
+    async def open(self, request: web.Request) -> web.Response:
+        wanted = await self._read_wanted(request)
+        refusal = self._mishaps.take(REFUSE_OFFER)
+        if refusal is not None:
+            raise _arranged_refusal(refusal["status"])
+        filtered = self._dialect.name == "azure" and request.query.get("webrtcfilter") == "on"
+        call_id, answer = await self._calls.open(
+            self._dialect, wanted.offer, wanted.session, wanted.session_id, filtered
+        )
+        # Recorded on both: text/plain, and a relative Location that lacks Azure's /openai.
+        headers = {"Location": f"/v1/realtime/calls/{call_id}", **self._stamp()}
+        return web.Response(status=201, text=answer, content_type="text/plain", headers=headers)
+
+    async def hang_up(self, request: web.Request) -> web.Response:
+        self._require_any(read_credential(request.headers))
+        opened = self._calls.find(request.match_info["call_id"])
+        if opened is None:
+            raise call_not_found(400)
+        self._calls.end(opened, "hangup")
+        return web.Response(headers=self._stamp())
+
+    async def attend(self, request: web.Request) -> web.StreamResponse:
+        """A sideband: everything is refused over plain HTTP, before the upgrade."""
+        self._require_any(read_credential(request.headers))
+        opened = self._find_for_sideband(request)
+        socket = web.WebSocketResponse(
+            compress=False, timeout=CLOSE_SECONDS, max_msg_size=LONGEST_MESSAGE_BYTES
+        )
+        await socket.prepare(request)
+        sideband = Sideband(socket, request.transport)
+        writer = asyncio.create_task(sideband.write())
+        opened.attach(sideband)
+        if self._greets:
+            opened.call.line.greet(sideband)
+        try:
+            async for message in socket:
+                opened.call.hear(message.data, "sideband", sideband)
+        finally:
+            opened.detach(sideband)
+            sideband.finish(1000, "")
+            await writer
+        return socket
+
+    def _find_for_sideband(self, request: web.Request) -> OpenCall:
+        call_id = request.query.get("call_id")
+        if call_id is None:
+            message = "The emulator joins calls only: give 'call_id'. A session by 'model' is not emulated."
+            raise Refusal(400, Mistake("missing_required_parameter", message, "call_id"))
+        opened = self._calls.find(call_id)
+        hidden = self._mishaps.look(ATTACH_404)
+        if opened is None or (hidden and opened.age_ms < hidden["ms"]):
+            raise call_not_found(404)
+        return opened
+
+    async def _read_wanted(self, request: web.Request) -> _Wanted:
+        credential = read_credential(request.headers)
+        if credential.kind == "ephemeral":
+            return await self._read_ephemeral(request, credential)
+        if self._dialect.calls_need_ephemeral:
+            raise unauthorized(NEEDS_EPHEMERAL, code="401")
+        require_durable(self._dialect, credential)
+        if request.content_type.startswith("multipart/"):
+            return await _read_multipart(request)
+        return _Wanted(_offer_in(await request.read()), {"type": "realtime"})
+
+    async def _read_ephemeral(self, request: web.Request, credential: Credential) -> _Wanted:
+        secret = self._secrets.find(credential.value)
+        if secret is None:
+            raise refused_ephemeral(self._dialect)
+        offer = _offer_in(await request.read())
+        session_id = None
+        if self._dialect.name == "azure":
+            session_id, secret.session_id = secret.session_id, None
+        return _Wanted(offer, secret.session, session_id)
+
+    def _require_any(self, credential: Credential) -> None:
+        """A durable credential, or an ephemeral one that is alive (a shipped Azure client uses it so)."""
+        if credential.kind != "ephemeral":
+            require_durable(self._dialect, credential)
+        elif self._secrets.find(credential.value) is None:
+            raise refused(self._dialect)
+
+    def _stamp(self) -> dict[str, str]:
+        return {self._dialect.request_id_header: self._ids.request(), "openai-version": "2020-10-01"}
+
+
+async def _read_multipart(request: web.Request) -> _Wanted:
+    """OpenAI's one-request form: a part `sdp` and a part `session`, with or without file names and types."""
+    parts: dict[str, bytes] = {}
+    try:
+        reader = await request.multipart()
+        while (part := await reader.next()) is not None:
+            if isinstance(part, BodyPartReader) and part.name:
+                parts[part.name] = bytes(await part.read(decode=True))
+    except (ValueError, RuntimeError, AssertionError) as error:
+        message = "The multipart body cannot be read. Send a part 'sdp' and a part 'session'."
+        raise Mistake("invalid_multipart", message) from error
+    if "sdp" not in parts:
+        raise Mistake("missing_required_parameter", "Missing required parameter: 'sdp'.", "sdp")
+    session = read_object(parts["session"]) if parts.get("session") else None
+    return _Wanted(_offer_in(parts["sdp"]), read_wanted(session))
+
+
+def _offer_in(raw: bytes) -> str:
+    try:
+        return read_offer(raw)
+    except OfferRefused as refused:
+        raise Mistake("invalid_offer", f"Failed to parse offer: {refused}") from refused
+
+
+def _arranged_refusal(status: int) -> Refusal:
+    code = "invalid_offer" if status == 400 else str(status)
+    headers = {"Retry-After": "1"} if status in (429, 503) else None
+    return Refusal(status, Mistake(code, "The emulator was asked to refuse this offer."), headers)

@@ -1,0 +1,100 @@
+"""The WebRTC side of one call: offer in, answer out, a data channel and two tracks. Understands no event."""
+
+from typing import Protocol
+
+import aioice.ice
+from aiortc import (
+    RTCConfiguration,
+    RTCDataChannel,
+    RTCPeerConnection,
+    RTCSessionDescription,
+)
+from aiortc.exceptions import (
+    InternalError,
+    InvalidAccessError,
+    InvalidStateError,
+    OperationError,
+)
+from aiortc.mediastreams import MediaStreamTrack
+
+from realtime_emulator.offers import BROKEN, OfferRefused
+
+CONSENT_INTERVAL_SECONDS = 1
+CONSENT_FAILURES = 3
+"""A browser that disappears is missed after about 4 s; aioice's own 5 s and 6 failures take over 30 s."""
+
+_UNANSWERABLE = (*BROKEN, OSError, InternalError, InvalidAccessError, InvalidStateError, OperationError)
+
+
+class Listener(Protocol):
+    """Who is told what happens at the peer."""
+
+    def peer_connected(self) -> None: ...
+
+    def peer_left(self) -> None: ...
+
+    def channel_opened(self, channel: "Channel") -> None: ...
+
+    def channel_spoke(self, channel: "Channel", raw: str | bytes) -> None: ...
+
+    def track_came(self, track: MediaStreamTrack) -> None: ...
+
+
+def bind_to(host: str) -> None:
+    """From now on, gather candidates on `host` only. It holds for the whole process: aioice has no other way.
+
+    aioice never offers a loopback address by itself.
+    """
+    aioice.ice.get_host_addresses = lambda use_ipv4, use_ipv6: [host]
+    aioice.ice.CONSENT_INTERVAL = CONSENT_INTERVAL_SECONDS
+    aioice.ice.CONSENT_FAILURES = CONSENT_FAILURES
+
+
+class Channel:
+    """A data channel as a place for events to go. Its label does not matter."""
+
+    def __init__(self, channel: RTCDataChannel) -> None:
+        self._channel = channel
+
+    def send(self, text: str) -> None:
+        if self._channel.readyState == "open":
+            self._channel.send(text)
+
+
+class Peer:
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+        # Without this, aiortc asks a public STUN server, and waits for it.
+        self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        self._connection.on("track", listener.track_came)
+        self._connection.on("datachannel", self._open_channel)
+        self._connection.on("connectionstatechange", self._follow_state)
+        self._connected = False
+
+    async def answer(self, offer: str, speaker: MediaStreamTrack) -> str:
+        """The SDP answer to an offer out of `read_offer`. Raises `OfferRefused`; then the peer must be closed."""
+        try:
+            await self._connection.setRemoteDescription(RTCSessionDescription(sdp=offer, type="offer"))
+            if any(one.kind == "audio" for one in self._connection.getTransceivers()):
+                self._connection.addTrack(speaker)
+            await self._connection.setLocalDescription(await self._connection.createAnswer())
+        except _UNANSWERABLE as error:
+            raise OfferRefused(str(error)[:200] or type(error).__name__) from error
+        return self._connection.localDescription.sdp
+
+    async def close(self) -> None:
+        await self._connection.close()
+
+    def _open_channel(self, channel: RTCDataChannel) -> None:
+        mine = Channel(channel)
+        channel.on("message", lambda raw: self._listener.channel_spoke(mine, raw))
+        self._listener.channel_opened(mine)
+
+    def _follow_state(self) -> None:
+        state = self._connection.connectionState
+        if state == "connected" and not self._connected:
+            self._connected = True
+            self._listener.peer_connected()
+        # A call whose browser never came stays open: what the vendors do then is not known.
+        elif state in ("failed", "closed") and self._connected:
+            self._listener.peer_left()
