@@ -1,0 +1,52 @@
+"""`python -m observer`: one node, until SIGTERM or SIGINT."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+
+import structlog
+import uvloop
+
+from call_log.store import SchemaBehind, Store, StoreUnavailable
+from observer.limits import Limits
+from observer.node import Node, NodeLost
+from observer.settings import Settings
+from realtime import logs
+from realtime.client import Client
+from realtime.errors import Misconfigured
+
+log = structlog.get_logger()
+
+
+def main(limits: Limits | None = None) -> None:
+    """Run the node; exits with one sentence where it can't start."""
+    try:
+        uvloop.run(serve(Settings.load(), limits or Limits()))
+    except (Misconfigured, SchemaBehind, StoreUnavailable) as error:
+        sys.exit(f"switchboard: {error}")
+
+
+async def serve(settings: Settings, limits: Limits) -> None:
+    """Wire one node and run it until it is told to stop."""
+    logs.configure(settings.log_level)
+    upstream, credential = settings.upstream(), settings.credential()
+    store = Store(settings.database_url)
+    store.require_current()
+    client = Client(upstream, credential)
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    try:
+        await Node(store, upstream, credential, client, limits).run(stop)
+    except* NodeLost:
+        log.error("node_lost", hint="others took this node for dead; start it again")
+        raise SystemExit(1) from None
+    finally:
+        client.close()
+        store.close()
+
+
+if __name__ == "__main__":
+    main()

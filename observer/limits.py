@@ -1,0 +1,35 @@
+"""How long the observer waits for what. One place; a test may pass its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Seconds, unless the name says otherwise."""
+
+    handshake: float = 5.0
+    attach_retried: float = 15.0
+    """For so long a call that can't be attached to is tried again quickly; then it is `unobserved`."""
+    unobserved_kept: float = 60.0
+    """For so long an unobserved call may run on; then it is hung up, since nobody answers for it."""
+    never_connected: float = 60.0
+    """For so long after the answer a call may show no sign of a browser."""
+    first_retry: float = 0.05
+    longest_retry: float = 1.0
+    slow_retry: float = 15.0
+    close_after_hang_up: float = 5.0
+    """The upstream closes the sideband of a call that was hung up; after so long we stop waiting for that."""
+    settling: float = 0.5
+    """A browser's goodbye may come just after its line went dead: so long it may still say why the call ended."""
+    late_attach: float = 1.0
+    """A first attach later than this after the answer leaves a gap in the log."""
+    heartbeat: float = 0.5
+    event_max_bytes: int = 16 * 1024 * 1024
+    batch_seconds: float = 0.020
+    batch_rows: int = 1_000
+    waiting_max_bytes: int = 64 * 1024 * 1024
+    """Rows that wait for the store; beyond this the sidebands are not read until there is room."""
+    crashes: int = 3
+    """After so many failures of our own code on one call, it is hung up and left alone."""

@@ -1,0 +1,97 @@
+"""One call's log, as its holder writes it: numbers the events, keeps their text as it came, folds what is on disk.
+
+Knows order and time. Before the commit it looks at an event's type and id only; what an event means is asked after.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+from call_log import events
+from call_log.call import Call
+from call_log.events import EventRow
+from call_log.store import Store
+from observer.ending import SIGNS_OF_A_PEER
+from observer.writer import Writer
+from realtime.events import header
+from realtime.events import read as read_event
+from realtime.turns import Conversation
+
+READ_ROWS = 1_000
+
+
+def wall_clock() -> int:
+    """UTC milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+class Record:
+    """The log of one held call. `lost` is set when another node has taken the call."""
+
+    def __init__(self, call: Call, writer: Writer, clock: Callable[[], int] = wall_clock) -> None:
+        self.number, self.epoch, self._seq = call.number, call.epoch, call.last_seq
+        self._writer, self.clock = writer, clock
+        self._conversation = Conversation()
+        self.last_at: int | None = None
+        self.peer_seen = asyncio.Event()
+        if call.peer_seen_at is not None:
+            self.peer_seen.set()
+        self.session_expired = False
+        self.lost = asyncio.Event()
+
+    def remember(self, store: Store) -> None:
+        """Fold what earlier holders wrote. Blocks; called before anything is recorded."""
+        with store.reading() as db:
+            while rows := events.after(db, self.number, self._conversation.last_seq, limit=READ_ROWS):
+                self._fold(rows)
+
+    async def room(self) -> None:
+        """Wait until the writer takes more."""
+        await self._writer.room()
+
+    def hear(self, raw: bytes) -> None:
+        """Record one upstream event exactly as it came."""
+        said = header(raw)
+        if said.type in SIGNS_OF_A_PEER:
+            self.peer_seen.set()
+        self._append("upstream", said.type, said.event_id, raw)
+
+    def note(self, type: str, **facts: Any) -> None:
+        """Record something that this observer did or noticed."""
+        body = json.dumps({"type": type, **facts}, ensure_ascii=True).encode()
+        self._append("observer", type, None, body)
+
+    def summary(self) -> str:
+        """What the call's row says of the conversation, as JSON text."""
+        return json.dumps(self._conversation.summary() | {"events": self._conversation.last_seq})
+
+    def committed(self, rows: list[EventRow]) -> None:
+        """These rows are on disk: now they may mean something."""
+        self._fold(rows)
+
+    def refused(self) -> None:
+        """Another node holds this call."""
+        self.lost.set()
+
+    def _append(self, source: str, type: str, event_id: str | None, body: bytes) -> None:
+        self._seq += 1
+        self._writer.append(
+            self, EventRow(self.number, self._seq, self.clock(), source, type, event_id, body)
+        )
+
+    def _fold(self, rows: list[EventRow]) -> None:
+        for row in rows:
+            self._conversation.hear(row.seq, row.at, row.source, row.body)
+            self.last_at = row.at
+            if row.source == "upstream" and row.type == "error":
+                self.session_expired |= _code(row.body) == "session_expired"
+
+
+def _code(raw: bytes) -> object:
+    said = read_event(raw) or {}
+    error = said.get("error")
+    return error.get("code") if isinstance(error, dict) else None

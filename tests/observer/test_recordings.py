@@ -1,0 +1,123 @@
+"""What Azure and OpenAI really said, through /connect and the observer, into the log: every frame, in order, as is."""
+
+from __future__ import annotations
+
+import base64
+import json
+import random
+import sqlite3
+from typing import Any
+
+import pytest
+
+from tests.player import Attach, Player, Scenario, recorded
+from tests.processes import House, until
+
+OFFER = recorded("azure_mint_and_call")["exchanges"][1]["request"]["text"]
+ANSWER = recorded("azure_mint_and_call")["exchanges"][1]["response"]
+SEED = 20261121
+
+
+def frames_of(name: str) -> list[str]:
+    """The received frames, written as no two serialisers would: raw text must survive, not only its meaning."""
+    chance = random.Random(SEED)
+    print(f"seed {SEED}")
+    received = [frame["event"] for frame in recorded(name)["frames"] if frame["direction"] == "received"]
+    styles: list[dict[str, Any]] = [{}, {"indent": 1}, {"separators": (",", ":")}, {"ensure_ascii": False}]
+    return [json.dumps(event, **chance.choice(styles)) for event in received]
+
+
+def stored(house: House, call_id: str) -> list[bytes]:
+    """The upstream's bytes in the call log, read past all of our code."""
+    with sqlite3.connect(house.folder / "calls.db") as db:
+        rows = db.execute(
+            "select body from events join calls using (number) where call_id = ? and source = 'upstream' order by seq",
+            (call_id,),
+        )
+        return [bytes(body) for (body,) in rows]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["azure_sideband_text_turn", "openai_sideband_text_turn", "azure_voice_turn", "azure_tool_call_round"],
+)
+def test_the_log_holds_exactly_the_recorded_frames(house: House, player: Player, name: str) -> None:
+    frames = frames_of(name)
+    assert len(frames) > 10
+    scenario = Scenario([Attach(frames=list(frames), close=(1000, ""))], ANSWER["text"].encode())
+    player.expect(scenario)
+
+    answer = house.connect(OFFER)
+
+    assert answer.status_code == 201 and answer.text == ANSWER["text"]
+    call_id = answer.headers["X-Call-Id"]
+    call = house.ended(call_id)
+    assert stored(house, call_id) == [frame.encode() for frame in frames]
+    shown = [event["event"] for event in house.events(call_id, source="upstream")]
+    assert shown == [json.loads(frame) for frame in frames]
+    assert call["end"] == {"reason": "caller_hung_up", "certainty": "inferred"}
+
+
+def test_the_recorded_text_turn_reads_as_a_conversation(house: House, player: Player) -> None:
+    player.expect(Scenario([Attach(frames=list(frames_of("azure_sideband_text_turn")), close=(1000, ""))]))
+
+    call = house.ended(house.connect(OFFER).headers["X-Call-Id"])
+
+    assert [(turn["role"], turn["text"]) for turn in call["turns"]] == [
+        ("user", "Say hello."),
+        ("assistant", "Hello there!"),
+    ]
+    assert call["summary"]["usage"]["total_tokens"] == 17
+
+
+def test_the_offer_reached_the_upstream_byte_for_byte_and_no_key_went_with_it(
+    house: House, player: Player
+) -> None:
+    player.requests.clear()
+    player.expect(Scenario([Attach(close=(1000, ""))]))
+    house.ended(house.connect(OFFER).headers["X-Call-Id"])
+
+    headers = {step: headers for step, headers, _ in player.requests}
+    bodies = {step: body for step, _, body in player.requests}
+    assert bodies["call"] == OFFER.encode()
+    assert headers["call"]["Authorization"] == "Bearer ek_player" and "api-key" not in headers["call"]
+    assert headers["attach"]["api-key"] == "a-key-of-the-tests" and "Authorization" not in headers["attach"]
+
+
+POISON: list[bytes] = [
+    b"",
+    b"\xff\xfe",
+    b"not json",
+    b"[1, 2]",
+    b'"text"',
+    b"null",
+    b'{"type": 7}',
+    b'{"type": null, "event_id": {}}',
+    b'{"event_id": "e"}',
+    b'{"type": "a\\u0000b", "event_id": "\\u0000"}',
+    b'{"type": "\\ud800", "event_id": "\\udfff"}',
+    b'{"type": "x", "n": NaN, "m": 1e999, "i": ' + b"9" * 5000 + b"}",
+    b'{"type": "deep", "x": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+    b'{"type": "twice", "type": "again"}',
+    b'{"type": "' + b"t" * 5000 + b'"}',
+    b'{"type": "response.done", "response": 7}',
+    b'{"type": "conversation.item.added", "item": []}',
+    b'{"type": "big", "x": "' + b"x" * 3_000_000 + b'"}',
+]
+
+
+def test_poison_is_kept_as_it_came_and_harms_nothing_beside_it(house: House, player: Player) -> None:
+    good = frames_of("azure_sideband_text_turn")
+    frames: list[str | bytes] = [*good[:3], *POISON, *good[3:]]
+    player.expect(Scenario([Attach(frames=frames, close=(1000, ""))]))
+
+    call_id = house.connect(OFFER).headers["X-Call-Id"]
+    call = house.ended(call_id)
+
+    assert stored(house, call_id) == [f.encode() if isinstance(f, str) else f for f in frames]
+    shown = house.events(call_id, source="upstream")
+    kept = {event["seq"]: event["event"] for event in shown}
+    first = shown[3]["seq"]
+    assert kept[first + 1] == {"unreadable": base64.b64encode(b"\xff\xfe").decode()}
+    assert [turn["text"] for turn in call["turns"] if turn["text"]] == ["Say hello.", "Hello there!"]
+    until(lambda: house.alive(), "the house, unharmed")

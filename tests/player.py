@@ -1,0 +1,155 @@
+"""An upstream that says exactly what it was given: recordings, and misbehaviour that no emulator of a service has.
+
+Real sockets, no protocol of its own: it mints, answers offers, and on each attach plays frames and closes as told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import threading
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from aiohttp import WSCloseCode, WSMsgType, web
+
+WIRE = Path(__file__).parent / "wire"
+Result = TypeVar("Result")
+
+
+@dataclass
+class Attach:
+    """What one dial of the sideband meets: a refusal, or frames and then a close (None: it stays open)."""
+
+    status: int = 101
+    frames: list[str | bytes] = field(default_factory=list)
+    close: tuple[int, str] | None = None
+    cut: bool = False
+    body: str = '{"error": {"code": "call_id_not_found"}}'
+
+
+@dataclass
+class Scenario:
+    """One call. `attaches` are met in order; every dial after the last one finds the call gone (404)."""
+
+    attaches: list[Attach] = field(default_factory=list)
+    answer: bytes = b"v=0\r\no=- 2 2 IN IP4 0.0.0.0\r\n"
+    headers: dict[str, str] = field(default_factory=dict)
+    hangups: list[int] = field(default_factory=list)
+    """The statuses of the hang-ups to come; 200 when there is none left."""
+
+    call_id: str = ""
+    dialled: list[str] = field(default_factory=list)
+    """The statuses of the dials so far."""
+    hung_up: int = 0
+    over: bool = False
+    sockets: list[web.WebSocketResponse] = field(default_factory=list)
+
+
+def recorded(name: str) -> Any:
+    """A recording of tests/wire/."""
+    return json.loads((WIRE / f"{name}.json").read_text())
+
+
+class Player:
+    """Runs in a thread of its own; `url` is its address."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._numbers = itertools.count(1)
+        self._waiting: list[Scenario] = []
+        self._calls: dict[str, Scenario] = {}
+        self.requests: list[tuple[str, dict[str, str], bytes]] = []
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        self.url = self._in_loop(self._start())
+
+    def expect(self, scenario: Scenario) -> Scenario:
+        """The next offer opens this call."""
+        self._waiting.append(scenario)
+        return scenario
+
+    def say(self, scenario: Scenario, *frames: str) -> None:
+        """Send more on the call's open sideband."""
+        self._in_loop(_send(scenario.sockets[-1], list(frames)))
+
+    def close(self) -> None:
+        """Stop, and close every socket."""
+        self._in_loop(self._runner.cleanup())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def _in_loop(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(10)
+
+    async def _start(self) -> str:
+        app = web.Application()
+        app.router.add_post("/openai/v1/realtime/client_secrets", self._mint)
+        app.router.add_post("/openai/v1/realtime/calls", self._answer)
+        app.router.add_post("/openai/v1/realtime/calls/{call_id}/hangup", self._hang_up)
+        app.router.add_get("/openai/v1/realtime", self._attach)
+        self._runner = web.AppRunner(app, shutdown_timeout=0.1)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        await site.start()
+        return f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+
+    async def _mint(self, request: web.Request) -> web.Response:
+        self.requests.append(("mint", dict(request.headers), await request.read()))
+        return web.json_response({"value": "ek_player", "expires_at": 2_000_000_000, "session": {}})
+
+    async def _answer(self, request: web.Request) -> web.Response:
+        self.requests.append(("call", dict(request.headers), await request.read()))
+        scenario = self._waiting.pop(0)
+        scenario.call_id = scenario.call_id or f"rtc_{next(self._numbers):032x}"
+        self._calls[scenario.call_id] = scenario
+        headers = {
+            "Location": f"/v1/realtime/calls/{scenario.call_id}",
+            "Content-Type": "text/plain; charset=utf-8",
+        }
+        return web.Response(body=scenario.answer, status=201, headers=headers | scenario.headers)
+
+    async def _hang_up(self, request: web.Request) -> web.Response:
+        scenario = self._calls[request.match_info["call_id"]]
+        status = scenario.hangups.pop(0) if scenario.hangups else 200
+        if status == 200:
+            scenario.hung_up, scenario.over = scenario.hung_up + 1, True
+            for socket in scenario.sockets:
+                await socket.close()
+        return web.Response(status=status)
+
+    async def _attach(self, request: web.Request) -> web.StreamResponse:
+        self.requests.append(("attach", dict(request.headers), b""))
+        scenario = self._calls[request.query["call_id"]]
+        attach = scenario.attaches.pop(0) if scenario.attaches and not scenario.over else Attach(404)
+        scenario.dialled.append(str(attach.status))
+        if attach.status != 101:
+            return web.Response(status=attach.status, text=attach.body, content_type="application/json")
+        return await _play(request, scenario, attach)
+
+
+async def _play(request: web.Request, scenario: Scenario, attach: Attach) -> web.StreamResponse:
+    socket = web.WebSocketResponse(compress=False)
+    await socket.prepare(request)
+    scenario.sockets.append(socket)
+    await _send(socket, attach.frames)
+    if attach.cut and request.transport is not None:
+        request.transport.abort()
+    elif attach.close is not None:
+        await socket.close(code=attach.close[0], message=attach.close[1].encode())
+    async for _ in socket:
+        pass
+    if not socket.closed:
+        await socket.close(code=WSCloseCode.OK)
+    return socket
+
+
+async def _send(socket: web.WebSocketResponse, frames: list[str | bytes]) -> None:
+    """Bytes go out as a text frame too: that is how bad UTF-8 gets onto a wire."""
+    for frame in frames:
+        raw = frame.encode() if isinstance(frame, str) else frame
+        await socket.send_frame(raw, WSMsgType.TEXT)
