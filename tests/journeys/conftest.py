@@ -1,0 +1,93 @@
+"""A real Chromium with a file of speech as its microphone, on pages that the real web serves."""
+
+from __future__ import annotations
+
+import array
+import math
+import shutil
+import subprocess
+import wave
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, Playwright, sync_playwright
+
+QUIET = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--use-fake-ui-for-media-stream",
+    "--use-fake-device-for-media-stream",
+    "--autoplay-policy=no-user-gesture-required",
+]
+RATE = 48_000
+QUESTION = "What is the capital of France?"
+
+Open = Callable[..., Page]
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    found = shutil.which("chromium")
+    assert found, "Debian's chromium is missing; `make test` installs it"
+    return found
+
+
+@pytest.fixture(scope="module")
+def playwright() -> Iterator[Playwright]:
+    # It keeps an event loop running in this thread: other rooms' tests must not find it there.
+    with sync_playwright() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One spoken question between silences, as a microphone would hear it."""
+    assert shutil.which("flite"), "Debian's flite is missing; `make test` installs it"
+    folder = tmp_path_factory.mktemp("speech")
+    subprocess.run(["flite", "-voice", "rms", "-t", QUESTION, "-o", str(folder / "flite.wav")], check=True)
+    with wave.open(str(folder / "flite.wav")) as said:
+        samples = array.array("h", said.readframes(said.getnframes()))
+        step = said.getframerate() / RATE
+    spoken = array.array("h", (samples[int(n * step)] for n in range(int(len(samples) / step))))
+    return _write(folder / "question.wav", _silence(2.0) + spoken + _silence(60.0))
+
+
+@pytest.fixture(scope="session")
+def silence(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A microphone in an empty room."""
+    return _write(tmp_path_factory.mktemp("silence") / "silence.wav", _silence(60.0))
+
+
+def _silence(seconds: float) -> array.array[int]:
+    # Not digital zero: no room is that quiet, and a voice detector must not learn that it could be.
+    return array.array("h", (int(3 * math.sin(n / 7)) for n in range(int(seconds * RATE))))
+
+
+def _write(path: Path, samples: array.array[int]) -> Path:
+    with wave.open(str(path), "wb") as out:
+        out.setnchannels(1)
+        out.setsampwidth(2)
+        out.setframerate(RATE)
+        out.writeframes(samples.tobytes())
+    return path
+
+
+@pytest.fixture
+def browse(playwright: Playwright, chromium: str) -> Iterator[Callable[[Path], Browser]]:
+    """A browser with this file as its microphone: the file is a flag of the whole process."""
+    with ExitStack() as running:
+
+        def launch(microphone: Path) -> Browser:
+            flags = [*QUIET, f"--use-file-for-fake-audio-capture={microphone}%noloop"]
+            browser = playwright.chromium.launch(executable_path=chromium, args=flags)
+            running.callback(browser.close)
+            return browser
+
+        yield launch
