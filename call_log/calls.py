@@ -5,6 +5,7 @@ changed, so that whoever came second learns it. It knows states and wishes, and 
 call. Who holds a call is told in `holding`, what waits for a holder in `work`; both are reached from here.
 """
 
+import json
 import secrets
 
 from sqlalchemy import Connection, func, insert, select, update
@@ -121,7 +122,7 @@ def wish_hang_up(db: Connection, call_id: str, *, reason: EndReason, by: str, at
     )
     number = db.execute(row).scalar_one_or_none()
     if number is not None:
-        inbox.put(db, number, kind="hang_up", by=by, at=at)
+        inbox.put(db, number, kind="hang_up", by=by, at=at, body=json.dumps({"reason": reason, "by": by}))
     return find(db, call_id)
 
 

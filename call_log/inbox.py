@@ -1,15 +1,14 @@
-"""The inbox: what others want of a call. The web puts, the holder takes, each message once.
+"""The inbox: what others want of a call. The web puts, the holder makes each message an event of the call, once.
 
-It knows that a message was taken, by which epoch; what the message means is the holder's affair.
+It knows which messages wait and which were taken, by which epoch; what a message means is the holder's affair.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
-from call_log.holding import held
 from call_log.schema import calls, inbox
 
 Kind = Literal["hang_up", "command", "report"]
@@ -17,8 +16,7 @@ Kind = Literal["hang_up", "command", "report"]
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One row. `body` is JSON text; times are UTC milliseconds; `taken_epoch` is null when nobody will take
-    it."""
+    """One row. `body` is JSON text; times are UTC milliseconds; `taken_epoch` is null when nobody will take it."""
 
     id: int
     number: int
@@ -37,21 +35,30 @@ def put(db: Connection, number: int, *, kind: Kind, by: str, at: int, body: str 
     return message_id
 
 
-def take(db: Connection, node_id: str, holdings: Mapping[int, int], *, at: int) -> list[Message]:
-    """The untaken messages, oldest first, of the calls that this node still holds at these epochs.
+def count_since(db: Connection, number: int, *, kind: Kind, since: int) -> int:
+    """How many messages of this kind the call got at `since` (UTC milliseconds) or later, taken or not."""
+    counted = select(func.count()).where(inbox.c.number == number, inbox.c.kind == kind, inbox.c.at >= since)
+    return db.execute(counted).scalar_one()
 
-    They are marked as taken in the same transaction: after the commit nobody gets them again. `holdings` is
-    `{number: epoch}`.
-    """
-    waiting = set(db.scalars(select(inbox.c.number).where(inbox.c.taken_at.is_(None))))
-    mine = held(db, node_id, {number: holdings[number] for number in waiting & holdings.keys()})
-    if not mine:
-        return []
-    epoch = select(calls.c.epoch).where(calls.c.number == inbox.c.number).scalar_subquery()
-    rows = db.execute(
-        update(inbox)
-        .where(inbox.c.taken_at.is_(None), inbox.c.number.in_(mine))
-        .values(taken_at=at, taken_epoch=epoch)
-        .returning(inbox)
+
+def waiting(db: Connection, node_id: str) -> list[Message]:
+    """The untaken messages, oldest first, of the calls that this node holds."""
+    mine = (
+        select(inbox)
+        .join(calls, calls.c.number == inbox.c.number)
+        .where(inbox.c.taken_at.is_(None), calls.c.holder == node_id)
+        .order_by(inbox.c.id)
     )
-    return sorted((Message(**row._mapping) for row in rows), key=lambda message: message.id)
+    return [Message(**row._mapping) for row in db.execute(mine)]
+
+
+def take(db: Connection, taken: Mapping[int, int], *, at: int) -> None:
+    """Mark messages as taken: `{id: epoch}`.
+
+    Call it in the transaction that writes what came of them, behind the fence: a holder that dies before the commit
+    leaves them to the next one, and none is carried out twice.
+    """
+    for epoch in sorted(set(taken.values())):
+        ids = [message_id for message_id, of in taken.items() if of == epoch]
+        untaken = update(inbox).where(inbox.c.id.in_(ids), inbox.c.taken_at.is_(None))
+        db.execute(untaken.values(taken_at=at, taken_epoch=epoch))

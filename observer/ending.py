@@ -70,13 +70,14 @@ def by_close(close: Close, session_expired: bool) -> Ending | None:
     return None
 
 
-def by_absence(close: Close | None, peer_seen: bool) -> Ending:
+def by_absence(close: Close | None, peer_seen: bool, browser_remains: bool) -> Ending:
     """The call is gone (a re-dial found nothing) after its sideband closed so.
 
     A clean close after a conversation is what a browser that leaves looks like from here; the upstream does not
-    say so, hence `inferred`.
+    say so, hence `inferred`. A browser that is still there to report its line closed did not leave.
     """
-    if close is not None and close.code == NORMAL_CLOSURE and peer_seen:
+    left = peer_seen and not browser_remains
+    if close is not None and close.code == NORMAL_CLOSURE and left:
         return Ending("caller_hung_up", "inferred")
     return Ending("upstream_closed", "probed")
 

@@ -15,14 +15,14 @@ import structlog
 
 from call_log import calls, inbox, nodes
 from call_log.call import Call
+from call_log.inbox import Message
 from call_log.store import Connection, Store, StoreUnavailable
 from call_log.work import INTENT_STALE_AFTER_MS, Work
 from observer import __version__
 from observer.limits import Limits
 from observer.observed_call import Line, ObservedCall
-from observer.record import wall_clock
 from observer.watch import CallLogWatch
-from observer.writer import Writer
+from observer.writer import Writer, wall_clock
 from realtime.client import Client, tls_context
 from realtime.credential import Credential
 from realtime.endpoints import Upstream
@@ -131,8 +131,8 @@ class Node:
             for call in await self._writer.run(self._claim):
                 self._follow(call)
         if waiting.messages:
-            for call in await self._writer.run(self._take_messages):
-                self._following[call.number][0].wish_of(call)
+            for message in await asyncio.to_thread(self._messages):
+                self._deliver(message)
         if waiting.stale_intents or waiting.unreachable:
             await self._writer.run(_settle)
 
@@ -141,13 +141,14 @@ class Node:
             db, self.node_id, limit=CLAIMED_AT_ONCE, at=wall_clock(), free_locks=self._free_locks
         )
 
-    def _take_messages(self, db: Connection) -> list[Call]:
-        """The calls in our hands that somebody wishes to end."""
-        holdings = {number: observed.call.epoch for number, (observed, _) in self._following.items()}
-        taken = inbox.take(db, self.node_id, holdings, at=wall_clock())
-        wished = {message.number for message in taken if message.kind == "hang_up"}
-        found = [calls.find(db, self._following[number][0].call.call_id) for number in wished]
-        return [call for call in found if call is not None]
+    def _messages(self) -> list[Message]:
+        with self._store.reading() as db:
+            return inbox.waiting(db, self.node_id)
+
+    def _deliver(self, message: Message) -> None:
+        followed = self._following.get(message.number)
+        if followed is not None:
+            followed[0].take(message)
 
     # -- calls -----------------------------------------------------------------------------------------------------
 

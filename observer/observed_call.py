@@ -7,6 +7,7 @@ record.py's and writer.py's.
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import ssl
 from collections.abc import Callable
@@ -17,6 +18,7 @@ import structlog
 
 from call_log import calls
 from call_log.call import Call
+from call_log.inbox import Message
 from call_log.states import EndReason
 from call_log.store import Store, StoreUnavailable
 from observer import ending, sideband
@@ -33,6 +35,8 @@ from realtime.errors import UpstreamError
 
 log = structlog.get_logger()
 
+OBSERVER = "observer"
+LEAVING = "leaving"
 HANG_UP_SECONDS = 10.0
 STORE_RETRY_SECONDS = 0.5
 HANG_UP_LONGEST_RETRY_SECONDS = 5.0
@@ -67,7 +71,20 @@ class ObservedCall:
         self._wish: Wish | None = None
         self._wished = asyncio.Event()
         self._hung_up = asyncio.Event()
+        self._taken: set[int] = set()
         self.wish_of(call)
+
+    def take(self, message: Message) -> None:
+        """What somebody left in the inbox for this call. It is seen there until its event is on disk: taken once."""
+        if message.id in self._taken:
+            return
+        self._taken.add(message.id)
+        self.record.take(message)
+        said = json.loads(message.body or "{}")
+        if message.kind == "hang_up":
+            self.wish(Wish(said["reason"], said["by"]))
+        elif said.get("kind") == LEAVING:
+            self.wish(Wish("caller_hung_up", "browser"))
 
     def wish_of(self, call: Call) -> None:
         """The wish that stands in the call's row, where one does."""
@@ -139,7 +156,8 @@ class ObservedCall:
             pass
         if self._wish is not None:
             return ending.by_wish(self._wish)
-        return ending.by_absence(self._last_close, self.record.peer_seen.is_set())
+        peer_seen, remains = self.record.peer_seen.is_set(), self.record.browser_remains
+        return ending.by_absence(self._last_close, peer_seen, remains)
 
     async def _attached(self, attached: Sideband) -> Ending | None:
         self._sideband = attached
@@ -186,8 +204,8 @@ class ObservedCall:
     async def _obey(self) -> None:
         """Hang up once somebody wishes it; then give the upstream a moment to close the sideband itself."""
         await self._wished.wait()
-        if self._wish is not None:
-            self.record.note("observer.hang_up", reason=self._wish.reason, by=self._wish.by)
+        if self._wish is not None and self._wish.by == OBSERVER:
+            self.record.note("observer.hang_up", reason=self._wish.reason, by=OBSERVER)
         await self._hang_up()
         self._hung_up.set()
         await asyncio.sleep(self._line.limits.close_after_hang_up)
@@ -201,7 +219,7 @@ class ObservedCall:
             async with asyncio.timeout(max(0.0, left)):
                 await self.record.peer_seen.wait()
         except TimeoutError:
-            self.wish(Wish("never_connected", "observer"))
+            self.wish(Wish("never_connected", OBSERVER))
         else:
             await self._save(peer_seen_at=self.record.clock())
 

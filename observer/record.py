@@ -7,26 +7,24 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import Callable
 from typing import Any
 
 from call_log import events
 from call_log.call import Call
 from call_log.events import EventRow
+from call_log.inbox import Message
 from call_log.store import Store
 from observer.ending import SIGNS_OF_A_PEER
-from observer.writer import Writer
+from observer.writer import Writer, wall_clock
 from realtime.events import header
 from realtime.events import read as read_event
 from realtime.turns import Conversation
 
 READ_ROWS = 1_000
-
-
-def wall_clock() -> int:
-    """UTC milliseconds."""
-    return time.time_ns() // 1_000_000
+OBSERVER_HANG_UP = ("observer", "observer.hang_up")
+LINE_REPORTS = frozenset({"connection", "channel"})
+CLOSED_STATES = frozenset({"closed", "failed", "disconnected"})
 
 
 class Record:
@@ -41,6 +39,9 @@ class Record:
         if call.peer_seen_at is not None:
             self.peer_seen.set()
         self.session_expired = False
+        self.browser_remains = False
+        """The browser said that its line is closed: it did not leave, for it is there to say so."""
+
         self.lost = asyncio.Event()
 
     def remember(self, store: Store) -> None:
@@ -65,6 +66,22 @@ class Record:
         body = json.dumps({"type": type, **facts}, ensure_ascii=True).encode()
         self._append("observer", type, None, body)
 
+    def take(self, message: Message) -> None:
+        """Make an inbox message an event of this call; it is taken when the event is on disk."""
+        said = json.loads(message.body or "{}")
+        source, type = (
+            ("browser", f"browser.{said['kind']}") if message.kind == "report" else OBSERVER_HANG_UP
+        )
+        if source == "browser":
+            self.peer_seen.set()
+            self._hear_browser(said)
+        body = json.dumps({"type": type, **said}, ensure_ascii=True).encode()
+        self._append(source, type, None, body, message.id)
+
+    def _hear_browser(self, said: dict[str, Any]) -> None:
+        if said["kind"] in LINE_REPORTS and said.get("state") in CLOSED_STATES:
+            self.browser_remains = True
+
     def summary(self) -> str:
         """What the call's row says of the conversation, as JSON text."""
         return json.dumps(self._conversation.summary() | {"events": self._conversation.last_seq})
@@ -77,11 +94,12 @@ class Record:
         """Another node holds this call."""
         self.lost.set()
 
-    def _append(self, source: str, type: str, event_id: str | None, body: bytes) -> None:
+    def _append(
+        self, source: str, type: str, event_id: str | None, body: bytes, message_id: int | None = None
+    ) -> None:
         self._seq += 1
-        self._writer.append(
-            self, EventRow(self.number, self._seq, self.clock(), source, type, event_id, body)
-        )
+        row = EventRow(self.number, self._seq, self.clock(), source, type, event_id, body)
+        self._writer.append(self, row, message_id)
 
     def _fold(self, rows: list[EventRow]) -> None:
         for row in rows:

@@ -17,7 +17,7 @@ from typing import Any, Protocol, TypeVar
 
 import structlog
 
-from call_log import events
+from call_log import events, inbox
 from call_log.events import EventRow
 from call_log.store import Connection, Store, StoreUnavailable
 from observer.limits import Limits
@@ -26,6 +26,11 @@ log = structlog.get_logger()
 Result = TypeVar("Result")
 
 STORE_RETRY_SECONDS = 0.1
+
+
+def wall_clock() -> int:
+    """UTC milliseconds."""
+    return time.time_ns() // 1_000_000
 
 
 class Recorded(Protocol):
@@ -44,6 +49,7 @@ class Recorded(Protocol):
 class _Rows:
     record: Recorded
     row: EventRow
+    message_id: int | None
 
 
 @dataclass(frozen=True)
@@ -66,12 +72,13 @@ class Writer:
         self._thread = threading.Thread(target=self._work, name="writer", daemon=True)
         self._thread.start()
 
-    def append(self, record: Recorded, row: EventRow) -> None:
-        """Take one row; `record` hears when it is on disk."""
+    def append(self, record: Recorded, row: EventRow, message_id: int | None = None) -> None:
+        """Take one row; `record` hears when it is on disk. The inbox message that it came of, where there is one,
+        is marked as taken in the same transaction."""
         self._waiting_bytes += len(row.body)
         if self._waiting_bytes > self._limits.waiting_max_bytes:
             self._room.clear()
-        self._queue.put(_Rows(record, row))
+        self._queue.put(_Rows(record, row, message_id))
 
     async def room(self) -> None:
         """Wait while too much waits for the store. Whoever reads a socket asks before reading on."""
@@ -126,15 +133,23 @@ class Writer:
         holdings: dict[int, int] = {}
         for rows in batch:
             holdings[rows.row.number] = max(rows.record.epoch, holdings.get(rows.row.number, 0))
-        current = [rows.row for rows in batch if rows.record.epoch == holdings[rows.row.number]]
+        current = [rows for rows in batch if rows.record.epoch == holdings[rows.row.number]]
         refused = self._append(holdings, current)
         self._loop.call_soon_threadsafe(self._tell, batch, holdings, refused)
 
-    def _append(self, holdings: dict[int, int], rows: list[EventRow]) -> set[int]:
+    def _append(self, holdings: dict[int, int], batch: list[_Rows]) -> set[int]:
+        rows = [rows.row for rows in batch]
         while True:
             try:
                 with self._store.writing() as db:
-                    return events.append(db, self._node_id, holdings, rows)
+                    refused = events.append(db, self._node_id, holdings, rows)
+                    taken = {
+                        each.message_id: each.record.epoch
+                        for each in batch
+                        if each.message_id is not None and each.row.number not in refused
+                    }
+                    inbox.take(db, taken, at=wall_clock())
+                    return refused
             except StoreUnavailable as error:
                 # The rows stay here, unacknowledged, until the store is back; `room` keeps their number bounded.
                 log.error("store_unavailable", reason=str(error), rows=len(rows))

@@ -113,7 +113,7 @@ def test_a_stale_holder_writes_nothing_after_another_has_claimed(
             end_reason="unknown",
             end_certainty="inferred",
         )
-        assert inbox.take(db, "n1", holdings, at=AT) == []
+        assert inbox.waiting(db, "n1") == []
         assert events.after(db, lost.number, 0, limit=9) == []
         assert events.after(db, kept.number, 0, limit=9) == [_row(kept.number)]
         row = calls.find(db, lost.call_id)
@@ -181,7 +181,7 @@ def test_an_end_comes_once_and_closes_the_inbox(store: Store, answered: Any) -> 
         ]
         assert ends == [True, False]
         assert not calls.update_held(db, call.number, 1, "n1", state="observed")
-        assert inbox.take(db, "n1", {call.number: 1}, at=AT) == []
+        assert inbox.waiting(db, "n1") == []
         assert calls.open_work(db) == calls.Work(0, 0, 0, 0, 0, 0)
         row = calls.find(db, call.call_id)
     assert row is not None

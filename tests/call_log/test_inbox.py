@@ -8,7 +8,9 @@ from call_log.store import Store
 AT = 1_795_000_000_000
 
 
-def test_the_holder_takes_its_messages_once_and_in_order(store: Store, answered: Any, join: Any) -> None:
+def test_the_holder_sees_its_messages_in_order_until_it_has_taken_them(
+    store: Store, answered: Any, join: Any
+) -> None:
     with store.writing() as db:
         join(db, "n1")
         join(db, "n2")
@@ -18,13 +20,16 @@ def test_the_holder_takes_its_messages_once_and_in_order(store: Store, answered:
         first = inbox.put(db, mine.number, kind="command", by="olga", at=AT, body='{"type":"x"}')
         inbox.put(db, other.number, kind="report", by="bob", at=AT)
         second = inbox.put(db, mine.number, kind="hang_up", by="alice", at=AT + 1)
-        taken = inbox.take(db, "n1", {mine.number: 1}, at=AT + 9)
-        assert [message.id for message in taken] == [first, second]
-        assert taken[0] == inbox.Message(
-            first, mine.number, "command", "olga", AT, '{"type":"x"}', taken_at=AT + 9, taken_epoch=1
-        )
-        assert inbox.take(db, "n1", {mine.number: 1}, at=AT + 10) == []
-        assert [message.kind for message in inbox.take(db, "n2", {other.number: 1}, at=AT)] == ["report"]
+
+        assert inbox.waiting(db, "n1") == [
+            inbox.Message(first, mine.number, "command", "olga", AT, '{"type":"x"}', None, None),
+            inbox.Message(second, mine.number, "hang_up", "alice", AT + 1, None, None, None),
+        ]
+        inbox.take(db, {first: 1}, at=AT + 9)
+        assert [message.id for message in inbox.waiting(db, "n1")] == [second]
+        inbox.take(db, {first: 2, second: 1}, at=AT + 10)
+        assert inbox.waiting(db, "n1") == []
+        assert [message.kind for message in inbox.waiting(db, "n2")] == ["report"]
 
 
 def test_a_message_waits_for_a_holder(store: Store, dial: Any, join: Any) -> None:
@@ -32,7 +37,21 @@ def test_a_message_waits_for_a_holder(store: Store, dial: Any, join: Any) -> Non
         join(db, "n1")
         call = dial(db)
         calls.wish_hang_up(db, call.call_id, reason="caller_hung_up", by="alice", at=AT)
-        assert inbox.take(db, "n1", {call.number: 1}, at=AT) == []
+        assert inbox.waiting(db, "n1") == []
         calls.answer(db, call.call_id, upstream_call_id="rtc_1", upstream_request_id=None, at=AT)
         calls.claim(db, "n1", limit=1, at=AT)
-        assert [message.kind for message in inbox.take(db, "n1", {call.number: 1}, at=AT)] == ["hang_up"]
+        assert [message.kind for message in inbox.waiting(db, "n1")] == ["hang_up"]
+
+
+def test_it_counts_what_came_lately_taken_or_not(store: Store, answered: Any, join: Any) -> None:
+    with store.writing() as db:
+        join(db, "n1")
+        call = answered(db)
+        old = inbox.put(db, call.number, kind="report", by="ada", at=AT)
+        inbox.put(db, call.number, kind="report", by="ada", at=AT + 500)
+        inbox.put(db, call.number, kind="hang_up", by="ada", at=AT + 500)
+        inbox.take(db, {old: 1}, at=AT + 600)
+
+        assert inbox.count_since(db, call.number, kind="report", since=AT) == 2
+        assert inbox.count_since(db, call.number, kind="report", since=AT + 1) == 1
+        assert inbox.count_since(db, call.number, kind="report", since=AT + 501) == 0
