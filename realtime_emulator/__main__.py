@@ -54,7 +54,11 @@ async def _serve(options: argparse.Namespace) -> None:
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
     await runner.setup()
     site = web.TCPSite(runner, options.host, options.port)
-    await site.start()
+    try:
+        await site.start()
+    except OSError as error:
+        await runner.cleanup()
+        sys.exit(f"realtime_emulator: cannot listen on {options.host}:{options.port}: {error.strerror}")
     port = runner.addresses[0][1]
     ended = asyncio.Event()
     for signum in (signal.SIGTERM, signal.SIGINT):

@@ -57,11 +57,9 @@ class Call:
     def perform(self, response: Response) -> None:
         self._run(self._responses.perform(response))
 
-    def finish_voice_item(self, item_id: str, audio_ms: int, speech_ms: int) -> Item:
-        """The user's turn is over: `committed`, the item, and its transcription. Also for a manual commit."""
-        item = self._commit(item_id, audio_ms, speech_ms)
-        self._transcribe(item)
-        return item
+    def finish_voice_item(self, item_id: str, audio_ms: int, speech_ms: int) -> None:
+        """A turn that a client committed by hand: `committed`, the item, and its transcription."""
+        self._transcribe(self._commit(item_id, audio_ms, speech_ms))
 
     async def close(self) -> None:
         """End what runs on the call."""

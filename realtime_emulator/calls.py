@@ -74,6 +74,8 @@ class OpenCall:
         record.sideband_attaches += 1
         record.sidebands = len(self.sidebands)
         log.info("sideband_attached", call=self.id)
+        if record.ended_at is not None:  # it ended while the sideband shook hands
+            sideband.finish(1000, str(record.ended_by))
 
     def detach(self, sideband: Sideband) -> None:
         self.sidebands.discard(sideband)
@@ -151,7 +153,7 @@ class Calls:
 
     async def _discard(self, opened: OpenCall) -> None:
         """An offer that was refused never was a call."""
-        del self._open[opened.id]
+        self._open.pop(opened.id, None)
         self._ledger.forget_call(opened.id)
         await opened.call.close()
         await opened.peer.close()

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from realtime_emulator.conversation import Item, read_item
+from realtime_emulator.conversation import read_item
 from realtime_emulator.line import Line
 from realtime_emulator.microphone import Microphone
 from realtime_emulator.refusals import Mistake, invalid_type, missing_parameter, unsupported_value
@@ -21,7 +21,7 @@ class Turns(Protocol):
 
     def perform(self, response: Response) -> None: ...
 
-    def finish_voice_item(self, item_id: str, audio_ms: int, speech_ms: int) -> Item: ...
+    def finish_voice_item(self, item_id: str, audio_ms: int, speech_ms: int) -> None: ...
 
 
 class ClientEvents:

@@ -55,10 +55,6 @@ class Conversation:
         return iter(list(self._items))
 
     @property
-    def last_id(self) -> str | None:
-        return self._items[-1].id if self._items else None
-
-    @property
     def has_assistant_audio(self) -> bool:
         return any(item.role == "assistant" and item.audio_ms for item in self._items)
 

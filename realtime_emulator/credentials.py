@@ -52,5 +52,5 @@ def refused(dialect: Dialect) -> Refusal:
     return unauthorized("Incorrect API key provided. Provide a valid key as Authorization: Bearer.")
 
 
-def refused_ephemeral(dialect: Dialect) -> Refusal:
+def refused_ephemeral() -> Refusal:
     return unauthorized("The ephemeral token is unknown or has expired. Mint a new one with client_secrets.")

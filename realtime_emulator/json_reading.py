@@ -17,9 +17,18 @@ def read_object(raw: str | bytes) -> dict[str, Any]:
         value = json.loads(raw)
     except (ValueError, RecursionError):
         raise UNREADABLE from None
-    if not isinstance(value, dict) or _deeper_than(value, DEEPEST):
+    if not isinstance(value, dict) or _deeper_than(value, DEEPEST) or not _can_be_sent_on(value):
         raise UNREADABLE
     return value
+
+
+def _can_be_sent_on(value: Any) -> bool:
+    """Half a surrogate pair cannot be written as UTF-8, and NaN and Infinity cannot be written as JSON."""
+    try:
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    except ValueError:
+        return False
+    return True
 
 
 def _deeper_than(value: Any, levels: int) -> bool:

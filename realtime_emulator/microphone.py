@@ -43,10 +43,6 @@ class Microphone:
         self._activity = VoiceActivity()
         self.heard_ms = 0
 
-    @property
-    def speaking(self) -> bool:
-        return self._activity.speaking
-
     async def listen(self, track: Track) -> None:
         """Until the track ends. A track that nobody drains would fill the memory with decoded frames."""
         detector = asyncio.create_task(asyncio.to_thread(self._detectors.borrow))

@@ -16,7 +16,6 @@ from realtime_emulator.credentials import (
     NEEDS_EPHEMERAL,
     Credential,
     read_credential,
-    refused,
     refused_ephemeral,
     require_durable,
 )
@@ -146,13 +145,13 @@ class Negotiation:
         require_durable(self._dialect, credential)
         if request.content_type.startswith("multipart/"):
             return await _read_multipart(request)
-        return _Wanted(_offer_in(await request.read()), {"type": "realtime"})
+        return _Wanted(await _read_raw(request), {"type": "realtime"})
 
     async def _read_ephemeral(self, request: web.Request, credential: Credential) -> _Wanted:
         secret = self._secrets.find(credential.value)
         if secret is None:
-            raise refused_ephemeral(self._dialect)
-        offer = _offer_in(await request.read())
+            raise refused_ephemeral()
+        offer = await _read_raw(request)
         session_id = None
         if self._dialect.name == "azure":
             session_id, secret.session_id = secret.session_id, None
@@ -163,10 +162,17 @@ class Negotiation:
         if credential.kind != "ephemeral":
             require_durable(self._dialect, credential)
         elif self._secrets.find(credential.value) is None:
-            raise refused(self._dialect)
+            raise refused_ephemeral()
 
     def _stamp(self) -> dict[str, str]:
         return {self._dialect.request_id_header: self._ids.request(), "openai-version": "2020-10-01"}
+
+
+async def _read_raw(request: web.Request) -> str:
+    if request.content_type != "application/sdp":
+        message = f"Unsupported content type: '{request.content_type}'. Send the offer as 'application/sdp'."
+        raise Mistake("unsupported_content_type", message)
+    return _offer_in(await request.read())
 
 
 async def _read_multipart(request: web.Request) -> _Wanted:

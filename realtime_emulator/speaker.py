@@ -20,6 +20,7 @@ FRAME_SAMPLES = RATE * FRAME_MS // 1000
 FRAME_BYTES = FRAME_SAMPLES * 2
 LATEST_SECONDS = 0.2
 """When the loop was kept away longer than this, the clock starts anew instead of sending a burst."""
+MOST_WAITING = 8
 _SILENCE = bytes(FRAME_BYTES)
 
 
@@ -60,7 +61,9 @@ class Speaker(MediaStreamTrack):
         return bool(self._to_play)
 
     def play(self, response_id: str, speech: Speech) -> None:
-        self._to_play.append(_Playing(response_id, speech.pcm))
+        """Queue it behind what is playing. Beyond `MOST_WAITING` it is dropped: nobody seems to listen."""
+        if len(self._to_play) < MOST_WAITING:
+            self._to_play.append(_Playing(response_id, speech.pcm))
 
     def clear(self) -> str | None:
         """Fall silent at once. Returns the response that was cut off, None when there was nothing to cut."""

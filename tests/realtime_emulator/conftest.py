@@ -23,7 +23,6 @@ from realtime_emulator.speech import Synthesizer, find_flite
 PROJECT = Path(__file__).parents[2]
 WIRE = PROJECT / "tests" / "wire"
 DEADLINE_SECONDS = 10.0
-TRANSCRIBED = {"audio": {"input": {"transcription": {"model": "gpt-4o-transcribe"}}}}
 
 
 class Voice(MediaStreamTrack):
@@ -112,9 +111,9 @@ class Caller:
             self.channel.on("message", self._hear_channel)
         self.pc.on("track", self._listen)
         await self.pc.setLocalDescription(await self.pc.createOffer())
-        answer = await self.negotiate(self.pc.localDescription.sdp)
+        self.answer = await self.negotiate(self.pc.localDescription.sdp)
         if self._connects:
-            await self.pc.setRemoteDescription(RTCSessionDescription(answer, "answer"))
+            await self.connect()
         await self.attach()
         return self
 
@@ -139,6 +138,9 @@ class Caller:
         self.call_id = answer.headers["Location"].rpartition("/")[2]
         return await answer.text()
 
+    async def connect(self) -> None:
+        await self.pc.setRemoteDescription(RTCSessionDescription(self.answer, "answer"))
+
     async def hang_up(self) -> None:
         """A call whose caller never came would keep its place for ever."""
         with suppress(aiohttp.ClientConnectionError):
@@ -161,6 +163,12 @@ class Caller:
             assert left > 0, f"waited {DEADLINE_SECONDS} s for {what or met}; saw {self.types()}"
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._news.wait(), min(left, 0.05))
+
+    async def until_record(self, met: Callable[[dict[str, Any]], bool]) -> None:
+        """The same for what the emulator's ledger says of this call."""
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while not met(await self.emulator.record(self.call_id)):
+            assert time.monotonic() < deadline, "the ledger never said so"
 
     async def wait_for(self, type: str, count: int = 1) -> dict[str, Any]:
         await self.until(lambda: self.types().count(type) >= count, type)
@@ -201,7 +209,7 @@ class Caller:
 
 def start_emulator(*options: str) -> Emulator:
     # A file and not a pipe: a pipe that nobody reads is full after some hundred calls, and stops the process.
-    lines = tempfile.TemporaryFile()
+    lines = tempfile.TemporaryFile()  # noqa: SIM115 — `stop_emulator` closes it
     process = subprocess.Popen(
         [sys.executable, "-X", "dev", "-m", "realtime_emulator", "--port", "0", "--seed", "1", *options],
         cwd=PROJECT,

@@ -60,6 +60,34 @@ def test_nothing_is_said_to_a_sideband_that_attaches(emulator: Any, caller: Any)
     assert asyncio.run(attach()) == ["session.updated"]
 
 
+def test_it_can_be_told_to_greet_sidebands_and_to_speak_in_tones(starter: Any, caller: Any) -> None:
+    start, stop = starter
+    emulator = start("--session-created-on-attach", "--tones")
+
+    async def talk() -> list[str]:
+        async with caller(emulator) as call:
+            await call.wait_for_channel()
+            await call.tell({"type": "response.create"})
+            await call.wait_for("output_audio_buffer.started")
+            return list(call.types())
+
+    types = asyncio.run(talk())
+    assert stop(emulator)[0] == 0
+    assert types[0] == "session.created"
+
+
+def test_an_ephemeral_secret_attaches_while_it_lives(emulator: Any, caller: Any) -> None:
+    async def attach() -> tuple[int, str]:
+        async with caller(emulator, connects=False) as call:
+            mint = await call.http.post(f"{call.url}/client_secrets", headers=call.key, json={})
+            token = (await mint.json())["value"]
+            headers = {"Authorization": f"Bearer {token}"}
+            await (await call.http.ws_connect(f"{call.url}?call_id={call.call_id}", headers=headers)).close()
+            return await _attach_status(call, call.call_id, {"Authorization": "Bearer ek_never_minted"})
+
+    assert asyncio.run(attach()) == (401, "invalid_api_key")
+
+
 def test_several_sidebands_hear_the_same_and_an_error_reaches_all(emulator: Any, caller: Any) -> None:
     async def attach() -> tuple[list[Any], list[Any]]:
         async with caller(emulator, connects=False, session=TEXT_ONLY) as call:
@@ -128,16 +156,36 @@ def test_a_call_without_sound_or_without_a_channel_works(
     asyncio.run(talk())
 
 
-def test_what_a_sideband_starts_before_the_caller_comes_is_heard_when_he_comes(
-    emulator: Any, caller: Any
-) -> None:
-    async def talk() -> list[str]:
+def test_what_is_said_before_the_caller_comes_is_heard_when_he_comes(emulator: Any, caller: Any) -> None:
+    async def talk() -> tuple[list[str], list[str]]:
         async with caller(emulator, connects=False) as call:
             await call.tell({"type": "response.create"})
             await call.wait_for("response.done")
-            return list(call.types())
+            before = call.types()
+            await call.connect()
+            await call.wait_for("output_audio_buffer.started")
+            return before, call.types()
 
-    assert "output_audio_buffer.started" not in asyncio.run(talk())
+    before, after = asyncio.run(talk())
+    assert "output_audio_buffer.started" not in before
+    assert after[len(before) :] == ["output_audio_buffer.started"]
+
+
+def test_the_same_seed_makes_the_same_call(starter: Any, caller: Any) -> None:
+    start, stop = starter
+
+    async def talk(emulator: Any) -> tuple[str, list[Any]]:
+        async with caller(emulator, connects=False, session=TEXT_ONLY) as call:
+            await call.tell({"type": "response.create"})
+            await call.wait_for("response.done")
+            return call.call_id, call.events
+
+    told = []
+    for _ in range(2):
+        emulator = start()
+        told.append(asyncio.run(talk(emulator)))
+        assert stop(emulator)[0] == 0
+    assert told[0] == told[1]
 
 
 def test_beyond_its_places_it_refuses_with_429(starter: Any, caller: Any) -> None:

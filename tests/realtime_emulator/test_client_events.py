@@ -1,11 +1,15 @@
 """What clients may say, on either way in, and what is answered when they may not."""
 
 import asyncio
+import copy
+import json
+import random
 from typing import Any
 
 import pytest
 
 TEXT_ONLY = {"output_modalities": ["text"]}
+SEED = 20261121
 HELLO = {
     "type": "conversation.item.create",
     "item": {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Hello!"}]},
@@ -69,7 +73,9 @@ def test_a_mistake_names_the_event_that_made_it(
         "null",
         "[" * 100_000,
         '{"a":' * 200 + "1" + "}" * 200,
-        "\ud83d".encode("utf-16", "surrogatepass").hex(),
+        '{"type": "\\ud83d"}',
+        '{"type": NaN}',
+        '{"type": 1e400}',
     ],
 )
 def test_what_is_no_event_is_an_error_and_the_call_goes_on(emulator: Any, caller: Any, raw: str) -> None:
@@ -214,12 +220,7 @@ def test_without_turn_detection_a_turn_is_committed_by_hand(
             await emulator.control(
                 "POST", "/emulator/script", {"call_id": call.call_id, "heard": ["Hello!"]}, 204
             )
-
-            async def received() -> int:
-                return int((await emulator.record(call.call_id))["audio_in_ms"])
-
-            while await received() < 500:
-                await asyncio.sleep(0.02)
+            await call.until_record(lambda record: record["audio_in_ms"] >= 500)
             await call.tell({"type": "input_audio_buffer.commit"}, {"type": "input_audio_buffer.commit"})
             await call.wait_for("error")
             return list(call.events)
@@ -237,3 +238,67 @@ def test_without_turn_detection_a_turn_is_committed_by_hand(
     assert events[5]["transcript"] == "Hello!"
     assert events[5]["usage"]["type"] == "duration"
     assert events[6]["error"]["code"] == "input_audio_buffer_commit_empty"
+
+
+TEMPLATES: list[dict[str, Any]] = [
+    HELLO,
+    {
+        "type": "session.update",
+        "session": {"type": "realtime", "audio": {"input": {"turn_detection": {"type": "server_vad"}}}},
+    },
+    {
+        "type": "session.update",
+        "session": {"type": "realtime", "tools": [], "audio": {"input": {"transcription": {"model": "m"}}}},
+    },
+    {
+        "type": "conversation.item.create",
+        "item": {"type": "function_call_output", "call_id": "c", "output": "{}"},
+    },
+    {"type": "conversation.item.truncate", "item_id": "a", "content_index": 0, "audio_end_ms": 1},
+    {"type": "response.create", "response": {"output_modalities": ["text"], "metadata": {}}},
+    {"type": "response.cancel", "response_id": "r"},
+    {"type": "input_audio_buffer.commit", "event_id": "e"},
+]
+JUNK: list[Any] = [
+    None,
+    True,
+    -1,
+    1e308,
+    "",
+    "x" * 300,
+    [],
+    {},
+    [[]],
+    {"type": None},
+    ["audio"],
+    {"a": {"b": []}},
+    "root",
+    "\ud800",
+]
+
+
+def spoil(value: Any, chance: random.Random) -> Any:
+    """`value` with one thing in it, at any depth, turned into junk or doubled under another name."""
+    if not isinstance(value, dict | list) or not value or chance.random() < 0.3:
+        return copy.deepcopy(chance.choice(JUNK))
+    spoilt = copy.deepcopy(value)
+    place: Any = chance.choice(list(spoilt)) if isinstance(spoilt, dict) else chance.randrange(len(spoilt))
+    spoilt[place] = spoil(spoilt[place], chance)
+    return spoilt
+
+
+def test_no_event_makes_a_call_fall_over(emulator: Any, caller: Any) -> None:
+    """The emulator's own complaints on stderr are looked at when all tests are over."""
+    chance = random.Random(SEED)
+
+    async def talk() -> int:
+        async with caller(emulator, connects=False, session=TEXT_ONLY) as call:
+            for _ in range(400):
+                await call.socket.send_str(json.dumps(spoil(chance.choice(TEMPLATES), chance)))
+            await call.tell({"type": "no such event", "event_id": "the end"})
+            await call.until(
+                lambda: any(one["error"]["event_id"] == "the end" for one in call.named("error"))
+            )
+            return len(call.named("error"))
+
+    assert asyncio.run(talk()) > 200, SEED

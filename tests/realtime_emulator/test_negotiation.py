@@ -134,6 +134,12 @@ def test_an_unknown_secret_is_refused(emulator: Any, offer: str, prefix: str) ->
     assert post(f"{emulator.base}{prefix}/calls", headers, data=offer).status_code == 401
 
 
+@pytest.mark.parametrize("kind", ["text/plain", "application/json", "multipart/form-data; boundary=x", ""])
+def test_with_an_ephemeral_secret_only_raw_sdp_is_taken(emulator: Any, offer: str, kind: str) -> None:
+    answer = post(f"{emulator.base}{AZURE}/calls", ephemeral(emulator) | {"Content-Type": kind}, data=offer)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "unsupported_content_type")
+
+
 def test_plain_text_parts_make_a_call_as_a_browsers_form_does(emulator: Any, offer: str) -> None:
     parts = {"sdp": (None, offer), "session": (None, json.dumps({"type": "realtime", "model": "m"}))}
     answer = post(f"{emulator.base}{OPENAI}/calls", KEY[OPENAI], files=parts)

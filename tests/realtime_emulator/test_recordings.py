@@ -131,6 +131,8 @@ def test_the_output_buffer_starts_and_stops_where_the_protocol_says(
 ) -> None:
     async def talk() -> tuple[list[str], list[dict[str, Any]]]:
         async with caller(emulator, dialect="openai", says=voices["Hello!"]) as call:
+            short = {"call_id": call.call_id, "heard": ["Hello!"], "replies": {"Hello!": "Good day to you."}}
+            await emulator.control("POST", "/emulator/script", short, 204)
             await call.wait_for("output_audio_buffer.stopped")
             return call.types(), list(call.events)
 

@@ -73,6 +73,6 @@ def test_a_frame_leaves_each_20_ms() -> None:
         return loop.time() - began, stamps
 
     seconds, stamps = asyncio.run(play())
-    assert 0.19 < seconds < 0.4
+    assert 0.19 < seconds < 1
     assert stamps == [i * 960 for i in range(11)]
     assert FRAME_MS == 20
