@@ -7,6 +7,9 @@ connection pools and threads do not survive one.
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+from typing import Any
 
 from realtime import logs
 from token_service import startable_settings
@@ -25,3 +28,18 @@ graceful_timeout = 15
 keepalive = 15
 control_socket_disable = True
 logconfig_dict = logs.gunicorn_logconfig(_settings.log_level)
+
+_keeper: list[subprocess.Popen[bytes]] = []
+
+
+def when_ready(server: Any) -> None:
+    """SWITCHBOARD_SPAWN_OBSERVER=1: one observer beside the workers, for hosts that run one command."""
+    if _settings.spawn_observer:
+        _keeper.append(subprocess.Popen([sys.executable, "-m", "observer.keeper"]))
+
+
+def on_exit(server: Any) -> None:
+    """The observer goes last, so that it can write down how the workers' last calls ended."""
+    for keeper in _keeper:
+        keeper.terminate()
+        keeper.wait()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from realtime.settings import UpstreamSettings
 
-OF_OTHERS = frozenset({"SWITCHBOARD_OPEN_LOOPBACK"})  # names that only another process reads
+OF_OTHERS = frozenset(
+    {"SWITCHBOARD_OPEN_LOOPBACK", "SWITCHBOARD_SPAWN_OBSERVER"}
+)  # names that only the web reads
 
 
 class Settings(UpstreamSettings):

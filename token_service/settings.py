@@ -18,6 +18,7 @@ class Settings(UpstreamSettings):
     """The upstream's settings, and who is let in."""
 
     open_loopback: bool = Field(default=False, validation_alias="SWITCHBOARD_OPEN_LOOPBACK")
+    spawn_observer: bool = Field(default=False, validation_alias="SWITCHBOARD_SPAWN_OBSERVER")
 
     @classmethod
     def load(cls) -> Settings:
