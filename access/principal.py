@@ -26,6 +26,7 @@ class Right(StrEnum):
     READ_CALL = "read_call"
     READ_EVENTS = "read_events"
     HANG_UP = "hang_up"
+    REPORT = "report"
 
 
 @dataclass(frozen=True)
@@ -37,12 +38,14 @@ class Principal:
 
 
 _EVERYWHERE: dict[Role, frozenset[Right]] = {
-    Role.OPERATOR: frozenset({Right.LIST_CALLS, Right.READ_CALL, Right.READ_EVENTS, Right.HANG_UP}),
+    Role.OPERATOR: frozenset(
+        {Right.LIST_CALLS, Right.READ_CALL, Right.READ_EVENTS, Right.HANG_UP, Right.REPORT}
+    ),
     Role.CALLER: frozenset({Right.CONNECT}),
     Role.TOKEN: frozenset({Right.MINT_TOKEN}),
 }
 _ON_OWN_CALLS: dict[Role, frozenset[Right]] = {
-    Role.CALLER: frozenset({Right.READ_CALL, Right.HANG_UP}),
+    Role.CALLER: frozenset({Right.READ_CALL, Right.HANG_UP, Right.REPORT}),
 }
 
 

@@ -18,11 +18,13 @@ from realtime.profiles import Profiles
 from token_service import (
     calls,
     connect,
+    hang_up,
     health,
     negotiation,
     pages,
     principals,
     problems,
+    reports,
     request_log,
     token,
 )
@@ -65,6 +67,8 @@ def _wire(settings: Settings) -> Flask:
     app.register_blueprint(pages.blueprint())
     app.register_blueprint(connect.blueprint(opening, profiles))
     app.register_blueprint(token.blueprint(client, upstream, profiles))
-    app.register_blueprint(calls.blueprint(store, Conversations(), opening))
+    app.register_blueprint(calls.blueprint(store, Conversations()))
+    app.register_blueprint(hang_up.blueprint(store, opening))
+    app.register_blueprint(reports.blueprint(store))
     app.register_blueprint(health.blueprint(store, upstream, emulated=upstream.is_loopback))
     return app

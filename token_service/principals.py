@@ -5,8 +5,11 @@ from __future__ import annotations
 from flask import Flask, g, request
 
 from access import Principal, Right, from_open_loopback, may
+from call_log import calls
 from call_log.call import Call
+from call_log.store import Connection
 from token_service.problems import Problem, no_such_call
+from token_service.queries import CALL_ID
 
 ANONYMOUS = Principal("anonymous", frozenset())
 
@@ -40,10 +43,11 @@ def require(right: Right) -> Principal:
     raise Problem(403, "forbidden", "Your grant does not cover this.")
 
 
-def require_on(right: Right, call: Call | None) -> Call:
-    """The call, if there is one and the principal holds the right on it. Both failures look alike."""
+def require_on(right: Right, db: Connection, call_id: str) -> Call:
+    """The call of that id, if the principal holds the right on it. Unknown, malformed and foreign look alike."""
     if current() is ANONYMOUS:
         require(right)
+    call = calls.find(db, call_id) if CALL_ID.fullmatch(call_id) else None
     if call is None or not may(current(), right, call.caller):
         raise no_such_call()
     return call

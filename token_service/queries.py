@@ -88,6 +88,7 @@ class WhichCalls(_Fields):
     until: Moment | None = None
     limit: Annotated[int, Field(ge=1, le=200)] = 50
     cursor: CallId | None = None
+    format: Literal["json", "csv"] | None = None
 
 
 class Since(_Fields):
@@ -103,6 +104,7 @@ class WhichEvents(_Fields):
     limit: Annotated[int, Field(ge=1, le=1000)] = 200
     source: Literal["upstream", "operator", "observer", "tool", "browser"] | None = None
     type: Word | None = None
+    format: Literal["json", "ndjson"] | None = None
 
 
 class ActingAs(_Fields):
@@ -122,10 +124,11 @@ def read(model: type[Model], fields: MultiDict[str, str]) -> Model:
     try:
         return model.model_validate(fields.to_dict())
     except ValidationError as error:
-        raise Problem(400, "bad_query", _sentence(error)) from None
+        raise Problem(400, "bad_query", sentence(error)) from None
 
 
-def _sentence(error: ValidationError) -> str:
+def sentence(error: ValidationError) -> str:
+    """The first thing that is wrong, in words for whoever sent it."""
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     name = str(first["loc"][0])[:64] if first["loc"] else "the query"
     if first["type"] == "extra_forbidden":

@@ -62,11 +62,15 @@ def test_it_says_which_port_is_taken(tmp_path: Path) -> None:
         port = int(taken.getsockname()[1])
         up = start(tmp_path, port)
         assert up.child.wait(20) == 1
-    assert up.said() == f"switchboard: port {port} is taken; free it, or choose another with PORT={port + 1}\n"
+    assert (
+        up.said() == f"switchboard: port {port} is taken; free it, or choose another with PORT={port + 1}\n"
+    )
 
 
 def test_it_starts_no_emulator_when_an_upstream_is_configured(tmp_path: Path) -> None:
-    up = start(tmp_path, free_port(), AZURE_OPENAI_ENDPOINT="https://upstream.example", AZURE_OPENAI_API_KEY="k")
+    up = start(
+        tmp_path, free_port(), AZURE_OPENAI_ENDPOINT="https://upstream.example", AZURE_OPENAI_API_KEY="k"
+    )
     until(lambda: up.alive() and "Ctrl-C stops everything" in up.said(), "the greeting")
     assert "Upstream  https://upstream.example" in up.said()
     assert len(children_of(up.child.pid)) == 2
@@ -81,5 +85,7 @@ def test_it_stops_with_the_sentence_of_the_process_that_could_not_start(tmp_path
 
 
 def test_the_module_and_the_command_are_the_same() -> None:
-    run = subprocess.run([sys.executable, "-m", "switchboard", "--help"], cwd=ROOT, capture_output=True, text=True)
+    run = subprocess.run(
+        [sys.executable, "-m", "switchboard", "--help"], cwd=ROOT, capture_output=True, text=True
+    )
     assert run.returncode == 0 and "up" in run.stdout

@@ -15,7 +15,9 @@ from schemathesis.generation import GenerationMode
 CONTRACT = yaml.safe_load((Path(__file__).resolve().parents[2] / "docs" / "openapi.yaml").read_text())
 # Pages are files; there is nothing in them to vary.
 CONTRACT["paths"] = {
-    path: spec for path, spec in CONTRACT["paths"].items() if "pages" not in spec.get("get", {}).get("tags", ())
+    path: spec
+    for path, spec in CONTRACT["paths"].items()
+    if "pages" not in spec.get("get", {}).get("tags", ())
 }
 
 
