@@ -21,6 +21,8 @@ class Call:
     caller: str
     upstream: str
     recording: str
+    underlying: str | None
+    transcription: str | None
     upstream_call_id: str | None
     upstream_request_id: str | None
     metadata: str | None

@@ -41,6 +41,8 @@ def dial(
     metadata: str | None,
     consent: str | None,
     at: int,
+    underlying: str | None = None,
+    transcription: str | None = None,
 ) -> Call:
     """Write the intent, before anything goes upstream."""
     row = insert(calls).values(
@@ -51,6 +53,8 @@ def dial(
         caller=caller,
         upstream=upstream,
         recording=recording,
+        underlying=underlying,
+        transcription=transcription,
         metadata=metadata,
         consent=consent,
         created_at=at,

@@ -56,6 +56,9 @@ calls = Table(
     Column("caller", Text, nullable=False),
     Column("upstream", Text, nullable=False),
     Column("recording", Text, nullable=False),
+    # The models behind two deployments' names, for prices: as they were when the call was dialled.
+    Column("underlying", Text),
+    Column("transcription", Text),
     Column("upstream_call_id", Text),
     Column("upstream_request_id", Text),
     Column("metadata", Text),

@@ -102,6 +102,8 @@ class Negotiation:
                 caller=intent.caller,
                 upstream=self._kind,
                 recording=intent.profile.recording,
+                underlying=intent.profile.underlying or intent.profile.model,
+                transcription=intent.profile.transcription,
                 metadata=intent.metadata,
                 consent=intent.consent,
                 at=self._clock(),

@@ -50,6 +50,8 @@ def _make_calls() -> None:
         sa.Column("caller", sa.Text, nullable=False),
         sa.Column("upstream", sa.Text, nullable=False),
         sa.Column("recording", sa.Text, nullable=False),
+        sa.Column("underlying", sa.Text),
+        sa.Column("transcription", sa.Text),
         sa.Column("upstream_call_id", sa.Text),
         sa.Column("upstream_request_id", sa.Text),
         sa.Column("metadata", sa.Text),
