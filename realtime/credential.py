@@ -5,6 +5,9 @@ from __future__ import annotations
 
 import os
 import re
+import threading
+import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from realtime.endpoints import Kind
@@ -18,6 +21,9 @@ if TYPE_CHECKING:
 DEFAULT_SCOPE = "https://cognitiveservices.azure.com/.default"
 NAME_VARIABLE = "AZURE_TOKEN_CREDENTIALS"
 _GROUPS = ("dev", "prod")
+# One caller in thirty seconds tries to refresh a token near its end, within its own request: azure-identity's own
+# patience (five tries, 25 s) is longer than a browser waits for its answer.
+PATIENCE = {"retry_total": 2, "retry_backoff_factor": 0.1, "connection_timeout": 1, "read_timeout": 3}
 _HEADER_TEXT = re.compile(r"[!-~]+")
 
 
@@ -49,22 +55,44 @@ class ApiKey:
 
 
 class Entra:
-    """An Entra ID identity. Every call asks azure-identity, which answers from its own cache while a token lives."""
+    """An Entra ID identity. Every call asks azure-identity, which answers from its own cache while a token lives, has
+    one caller refresh it near its end, and keeps serving the old one while that fails.
 
-    def __init__(self, token_credential: TokenCredential, scope: str = DEFAULT_SCOPE) -> None:
+    What it does not do is hold back the many who find no token at all: each would fetch one. They wait here for the
+    first. Those who find a living one never wait.
+    """
+
+    def __init__(
+        self,
+        token_credential: TokenCredential,
+        scope: str = DEFAULT_SCOPE,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._token_credential = token_credential
         self._scope = scope
+        self._clock = clock
+        self._lives_until = 0.0
+        self._fetching = threading.Lock()
 
     def headers(self) -> dict[str, str]:
-        from azure.core.exceptions import AzureError
-
-        try:
-            token = self._token_credential.get_token(self._scope).token
-        except (AzureError, OSError, ValueError) as cause:
-            raise CredentialUnavailable("Entra ID gives no token just now; try again.") from cause
+        if self._clock() < self._lives_until:
+            token = self._token()
+        else:
+            with self._fetching:
+                token = self._token()
         if not _HEADER_TEXT.fullmatch(token):
             raise CredentialUnavailable("Entra ID gives no usable token just now; try again.")
         return {"Authorization": f"Bearer {token}"}
+
+    def _token(self) -> str:
+        from azure.core.exceptions import AzureError
+
+        try:
+            got = self._token_credential.get_token(self._scope)
+        except (AzureError, OSError, ValueError) as cause:
+            raise CredentialUnavailable("Entra ID gives no token just now; try again.") from cause
+        self._lives_until = float(got.expires_on)
+        return got.token
 
 
 def entra_from_environment(scope: str = DEFAULT_SCOPE) -> Entra:
@@ -82,7 +110,7 @@ def entra_from_environment(scope: str = DEFAULT_SCOPE) -> Entra:
             "such as ManagedIdentityCredential, WorkloadIdentityCredential or AzureCliCredential."
         )
     try:
-        return Entra(DefaultAzureCredential(require_envvar=True), scope)
+        return Entra(DefaultAzureCredential(require_envvar=True, **PATIENCE), scope)
     except ValueError as cause:
         raise Misconfigured(
             f"{NAME_VARIABLE} does not name an identity that azure-identity knows; "

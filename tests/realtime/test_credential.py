@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -84,3 +87,51 @@ def test_the_one_named_identity_is_used_and_no_other(monkeypatch: pytest.MonkeyP
     attempts = str(refused.value.__cause__)
     assert "EnvironmentCredential" in attempts
     assert "ManagedIdentity" not in attempts
+
+
+class SlowToken:
+    """A token source like azure-identity's: it caches, but fetches once for everybody who finds nothing."""
+
+    def __init__(self) -> None:
+        self.fetched = 0
+        self.held: AccessToken | None = None
+        self.all_waiting = threading.Event()
+
+    def get_token(self, *scopes: str, **options: Any) -> AccessToken:
+        if self.held is None:
+            self.fetched += 1
+            self.all_waiting.wait(5)
+            self.held = AccessToken("a-token", int(time.time()) + 3600)
+        return self.held
+
+
+def test_fifty_who_find_no_token_fetch_one() -> None:
+    source = SlowToken()
+    entra = Entra(source)
+    with ThreadPoolExecutor(50) as pool:
+        asked = [pool.submit(entra.headers) for _ in range(50)]
+        source.all_waiting.set()
+        assert {each.result()["Authorization"] for each in asked} == {"Bearer a-token"}
+    assert source.fetched == 1
+
+
+def test_nobody_waits_for_a_refresh_while_a_token_lives() -> None:
+    """azure-identity refreshes within one caller's request; the others must pass it by."""
+    refreshing, go_on = threading.Event(), threading.Event()
+    calls = iter(range(100))
+
+    class Refreshing:
+        def get_token(self, *scopes: str, **options: Any) -> AccessToken:
+            if next(calls) == 1:
+                refreshing.set()
+                go_on.wait(5)
+            return AccessToken("a-token", int(time.time()) + 3600)
+
+    entra = Entra(Refreshing())
+    entra.headers()
+    with ThreadPoolExecutor(2) as pool:
+        slow = pool.submit(entra.headers)
+        assert refreshing.wait(5)
+        assert entra.headers() == {"Authorization": "Bearer a-token"}
+        assert not slow.done()
+        go_on.set()
