@@ -41,6 +41,11 @@ class Scenario:
     hangups: list[int] = field(default_factory=list)
     """The statuses of the hang-ups to come; 200 when there is none left."""
 
+    held_back: bool = False
+    """Whether the answer waits for `may_answer`."""
+
+    asked: threading.Event = field(default_factory=threading.Event)
+    may_answer: threading.Event = field(default_factory=threading.Event)
     call_id: str = ""
     dialled: list[str] = field(default_factory=list)
     """The statuses of the dials so far."""
@@ -76,6 +81,11 @@ class Player:
         """Send more on the call's open sideband."""
         self._in_loop(_send(scenario.sockets[-1], list(frames)))
 
+    def end(self, scenario: Scenario) -> None:
+        """The call is over: its sideband closes as if nothing had happened, and it is not known any more."""
+        scenario.over = True
+        self._in_loop(scenario.sockets[-1].close())
+
     def close(self) -> None:
         """Stop, and close every socket."""
         self._in_loop(self._runner.cleanup())
@@ -107,6 +117,9 @@ class Player:
         scenario = self._waiting.pop(0)
         scenario.call_id = scenario.call_id or f"rtc_{next(self._numbers):032x}"
         self._calls[scenario.call_id] = scenario
+        scenario.asked.set()
+        if scenario.held_back:
+            await asyncio.to_thread(scenario.may_answer.wait, 20)
         headers = {
             "Location": f"/v1/realtime/calls/{scenario.call_id}",
             "Content-Type": "text/plain; charset=utf-8",

@@ -217,6 +217,10 @@ class House:
     def hang_up(self, call_id: str, **query: str) -> requests.Response:
         return requests.delete(f"{self.url}/calls/{call_id}", params=query, timeout=15)
 
+    def report(self, call_id: str, **said: Any) -> requests.Response:
+        """Say something as the call's browser."""
+        return requests.post(f"{self.url}/calls/{call_id}/reports", json=said, timeout=15)
+
     def call(self, call_id: str) -> dict[str, Any]:
         """One call as the API shows it."""
         answer = self.get(f"/calls/{call_id}")

@@ -1,0 +1,95 @@
+"""Calls that end before they began: hung up while dialling, left by the browser, refused, answered too late."""
+
+from __future__ import annotations
+
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
+
+from tests.observer.test_sideband import OFFER, SPEECH
+from tests.player import Attach, Player, Scenario
+from tests.processes import House, until
+
+
+def newest(house: House) -> dict[str, object]:
+    return dict(house.get("/calls?limit=1").json()["calls"][0])
+
+
+def test_a_hang_up_while_dialling_ends_the_call_as_soon_as_it_has_a_name(
+    house: House, player: Player
+) -> None:
+    scenario = player.expect(Scenario([Attach(frames=[SPEECH])], held_back=True))
+    with ThreadPoolExecutor(1) as pool:
+        connecting = pool.submit(house.connect, OFFER)
+        assert scenario.asked.wait(10)
+        call = newest(house)
+        assert call["state"] == "dialling"
+        assert house.hang_up(str(call["id"])).status_code == 202
+        scenario.may_answer.set()
+        answer = connecting.result()
+
+    assert (answer.status_code, answer.json()["code"]) == (409, "call_ended")
+    ended = house.ended(str(call["id"]))
+    assert ended["end"] == {"reason": "operator_hung_up", "certainty": "stated"}
+    assert scenario.hung_up == 1
+
+
+def test_a_browser_that_leaves_before_the_answer_has_its_call_hung_up(house: House, player: Player) -> None:
+    scenario = player.expect(Scenario([Attach(frames=[SPEECH])], held_back=True))
+    where = urlsplit(house.url)
+    head = (
+        f"POST /connect HTTP/1.1\r\nHost: {where.netloc}\r\nContent-Type: application/sdp\r\n"
+        f"Content-Length: {len(OFFER)}\r\n\r\n"
+    )
+    with socket.create_connection((where.hostname or "", where.port or 0)) as browser:
+        browser.sendall((head + OFFER).encode())
+        assert scenario.asked.wait(10)
+    call = newest(house)
+    scenario.may_answer.set()
+
+    ended = house.ended(str(call["id"]))
+    assert ended["end"] == {"reason": "abandoned", "certainty": "stated"}
+    assert scenario.hung_up == 1
+
+
+def test_a_leaving_browser_that_says_so_ends_its_call(house: House, player: Player) -> None:
+    scenario = player.expect(Scenario([Attach(frames=[SPEECH])]))
+    call_id = house.connect(OFFER).headers["X-Call-Id"]
+    house.observed(call_id)
+
+    assert house.report(call_id, kind="leaving").status_code == 202
+
+    assert house.ended(call_id)["end"] == {"reason": "caller_hung_up", "certainty": "stated"}
+    assert scenario.hung_up == 1
+    (goodbye,) = house.events(call_id, source="browser")
+    assert (goodbye["type"], goodbye["event"]["type"]) == ("browser.leaving", "browser.leaving")
+
+
+def test_a_browser_that_stays_to_say_that_its_line_closed_did_not_hang_up(
+    house: House, player: Player
+) -> None:
+    scenario = player.expect(Scenario([Attach(frames=[SPEECH])]))
+    call_id = house.connect(OFFER).headers["X-Call-Id"]
+    house.observed(call_id)
+
+    house.report(call_id, kind="channel", state="closed")
+    until(lambda: house.events(call_id, source="browser"), "the report")
+    player.end(scenario)
+
+    assert house.ended(call_id)["end"] == {"reason": "upstream_closed", "certainty": "probed"}
+
+
+def test_a_silent_browser_that_reports_is_not_taken_for_absent(house: House, player: Player) -> None:
+    player.expect(Scenario([Attach(frames=['{"type": "session.updated", "event_id": "e"}'])]))
+    call_id = house.connect(OFFER).headers["X-Call-Id"]
+    house.observed(call_id)
+
+    house.report(call_id, kind="connection", state="connected")
+
+    until(lambda: house.events(call_id, type="browser.connection"), "the report")
+    absent = player.expect(Scenario([Attach(frames=['{"type": "session.updated", "event_id": "e"}'])]))
+    assert house.ended(house.connect(OFFER).headers["X-Call-Id"])["end"]["reason"] == "never_connected"
+    assert absent.hung_up == 1
+    assert house.call(call_id)["state"] == "observed"
+    house.hang_up(call_id)
+    house.ended(call_id)
