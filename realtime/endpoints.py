@@ -45,6 +45,11 @@ class Upstream:
         return f"{'ws' if scheme == 'http' else 'wss'}://{rest}/realtime?call_id={quote(upstream_call_id, safe='')}"
 
     @property
+    def origin(self) -> str:
+        """Scheme, host and port, as a content security policy names a place."""
+        return "{0.scheme}://{0.netloc}".format(urlsplit(self.base))
+
+    @property
     def is_loopback(self) -> bool:
         return _is_loopback(urlsplit(self.base).hostname or "")
 

@@ -64,7 +64,7 @@ def _wire(settings: Settings) -> Flask:
     request_log.install(app)
     principals.install(app, open_loopback=settings.open_loopback)
     problems.install(app)
-    app.register_blueprint(pages.blueprint())
+    app.register_blueprint(pages.blueprint(upstream))
     app.register_blueprint(connect.blueprint(opening, profiles))
     app.register_blueprint(token.blueprint(client, upstream, profiles))
     app.register_blueprint(calls.blueprint(store, Conversations()))

@@ -9,9 +9,11 @@ from pathlib import Path
 
 from flask import Blueprint, Response, request, send_from_directory
 
+from realtime.endpoints import Upstream
+
 STATIC = Path(__file__).resolve().parent.parent / "static"
 HOME = "talk.html"
-PAGES = ("talk.html", "calls.html", "call.html")
+PAGES = ("calls.html", "call.html")
 SECURITY_HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -26,16 +28,25 @@ SECURITY_HEADERS = {
 }
 
 
-def blueprint() -> Blueprint:
-    """The pages, their modules and styles."""
+def blueprint(upstream: Upstream) -> Blueprint:
+    """The pages, their modules and styles. The talk page alone may speak with the upstream itself (?via=token)."""
+    direct = SECURITY_HEADERS["Content-Security-Policy"].replace(
+        "connect-src 'self'", f"connect-src 'self' {upstream.origin}"
+    )
     routes = Blueprint("pages", __name__)
 
     @routes.get("/")
     def home() -> Response:
-        return _never_stale(send_from_directory(STATIC, HOME))
+        return talk()
 
-    for page in PAGES:
-        routes.add_url_rule(f"/{page}", view_func=_page, defaults={"name": page})
+    @routes.get(f"/{HOME}")
+    def talk() -> Response:
+        page = _page(HOME)
+        page.headers["Content-Security-Policy"] = direct
+        return page
+
+    for name in PAGES:
+        routes.add_url_rule(f"/{name}", view_func=_page, defaults={"name": name})
 
     @routes.get("/static/<path:name>")
     def static_file(name: str) -> Response:

@@ -44,6 +44,16 @@ def test_every_answer_has_the_headers_that_protect_its_reader(web: FlaskClient) 
         assert "microphone=(self)" in headers["Permissions-Policy"]
 
 
+def test_the_talk_page_alone_may_speak_with_the_upstream_itself(web: FlaskClient) -> None:
+    def may_connect_to(path: str) -> str:
+        with web.get(path) as page:
+            policy = page.headers["Content-Security-Policy"]
+        return next(part.strip() for part in policy.split(";") if "connect-src" in part)
+
+    assert may_connect_to("/") == may_connect_to("/talk.html") == f"connect-src 'self' {UPSTREAM}"
+    assert may_connect_to("/calls.html") == may_connect_to("/call.html") == "connect-src 'self'"
+
+
 @pytest.mark.parametrize(
     "path", ["/metrics", "/.env", "/static/../README.md", "/static/%2e%2e/README.md", "/console"]
 )
