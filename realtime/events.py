@@ -39,6 +39,11 @@ CONTENT_PART_ADDED: Final = "response.content_part.added"
 CONTENT_PART_DONE: Final = "response.content_part.done"
 TEXT_DELTA: Final = "response.output_text.delta"
 TEXT_DONE: Final = "response.output_text.done"
+AUDIO_DELTA: Final = "response.output_audio.delta"  # on a WebSocket call only: WebRTC carries sound by RTP
+ARGUMENTS_DELTA: Final = "response.function_call_arguments.delta"
+ARGUMENTS_DONE: Final = "response.function_call_arguments.done"
+MCP_ARGUMENTS_DELTA: Final = "response.mcp_call_arguments.delta"
+MCP_ARGUMENTS_DONE: Final = "response.mcp_call_arguments.done"
 AUDIO_TRANSCRIPT_DELTA: Final = "response.output_audio_transcript.delta"
 AUDIO_TRANSCRIPT_DONE: Final = "response.output_audio_transcript.done"
 

@@ -6,6 +6,7 @@ from typing import Any
 
 Event = dict[str, Any]
 ERROR_LIMIT = 200  # characters
+MILLISECONDS_MAX = 48 * 3_600_000  # no position in a call's sound lies beyond
 
 
 def text_of(event: Event, key: str) -> str | None:
@@ -27,6 +28,14 @@ def objects_of(event: Event, key: str) -> list[Event]:
 def content_index(event: Event) -> int:
     value = event.get("content_index")
     return value if isinstance(value, int) else 0
+
+
+def milliseconds_of(event: Event, key: str) -> int | None:
+    """A span or a position in a call's sound; None for whatever can't be one."""
+    value = event.get(key)
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    return value if 0 <= value <= MILLISECONDS_MAX else None
 
 
 def error_of(error: Event) -> str | None:

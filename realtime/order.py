@@ -21,16 +21,31 @@ class Order:
         self._waiting: dict[str, list[str]] = {}  # predecessor not seen yet → who waits for it
         self._tail: str | None = None
         self._tail_before: dict[str, str | None] = {}
+        self._beside: dict[
+            str | None, list[str]
+        ] = {}  # behind whom → who stands there without a place of its own
+        self._anchor: dict[str, str | None] = {}
         self._walked: list[str] | None = []
 
     def __contains__(self, item_id: str) -> bool:
-        return item_id in self._parent
+        return item_id in self._parent or item_id in self._anchor
+
+    def place_beside(self, item_id: str) -> None:
+        """Puts something that is no item of the conversation behind what is last now, for good: nothing follows it."""
+        if item_id in self:
+            return
+        self._anchor[item_id] = self._tail
+        self._beside.setdefault(self._tail, []).append(item_id)
+        if self._walked is not None:
+            self._walked.append(item_id)
 
     def place(self, item_id: str, previous: str | None) -> bool:
         """Puts the item behind `previous` (None: not known). True when an item that stood already changed its place.
 
         The first predecessor that is named for an item stays.
         """
+        if item_id in self._anchor:
+            return previous is not None and self._take_in(item_id, previous)
         if item_id not in self._parent:
             moved = self._insert(item_id, previous)
             return self._adopt(item_id) or moved
@@ -56,6 +71,13 @@ class Order:
         if previous is not None:
             self._waiting.setdefault(previous, []).append(item_id)
         return self._append(item_id)
+
+    def _take_in(self, item_id: str, previous: str) -> bool:
+        """What stood beside the conversation has turned out to be a part of it."""
+        self._beside[self._anchor.pop(item_id)].remove(item_id)
+        self._insert(item_id, previous)
+        self._adopt(item_id)
+        return self._settle()
 
     def _append(self, item_id: str) -> bool:
         self._tail_before[item_id] = self._tail
@@ -92,8 +114,7 @@ class Order:
 
     def _settle(self) -> bool:
         self._walked = None
-        walked = self.walk()
-        self._tail = walked[-1] if walked else None
+        self._tail = next((item_id for item_id in reversed(self.walk()) if item_id in self._parent), None)
         return True
 
     def _follows(self, item_id: str, ancestor: str) -> bool:
@@ -104,10 +125,11 @@ class Order:
         return step == ancestor
 
     def _walk(self) -> list[str]:
-        walked: list[str] = []
+        walked: list[str] = list(self._beside.get(None, ()))
         stack = [*reversed(self._loose), *self._front]
         while stack:
             item_id = stack.pop()
             walked.append(item_id)
+            walked.extend(self._beside.get(item_id, ()))
             stack.extend(self._children.get(item_id, ()))
         return walked

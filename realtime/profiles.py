@@ -36,6 +36,11 @@ class Profile:
     underlying: str | None = None
     session: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def priced_as(self) -> str:
+        """The name by which `prices.py` knows its model."""
+        return self.underlying or self.model
+
     def session_object(self) -> dict[str, Any]:
         """The GA session (OpenAI's API schema), a new one each time, with `[name.session]` laid deep over it."""
         session: dict[str, Any] = {"type": "realtime", "model": self.model}

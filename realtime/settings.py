@@ -46,6 +46,7 @@ class UpstreamSettings(BaseSettings):
     openai_base: str = Field(default=endpoints.OPENAI_BASE, validation_alias="OPENAI_BASE_URL")
     entra_scope: str = Field(default=DEFAULT_SCOPE, validation_alias="SWITCHBOARD_ENTRA_SCOPE")
     profiles: Path = Field(default=Path("profiles.toml"), validation_alias="SWITCHBOARD_PROFILES")
+    prices: Path | None = Field(default=None, validation_alias="SWITCHBOARD_PRICES")
     database_url: str = Field(default="sqlite:///var/switchboard.db", validation_alias="DATABASE_URL")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", validation_alias="LOG_LEVEL"

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from realtime.order import ROOT, Order
 
 IDS = st.sampled_from("abcdef")
+BESIDE = "beside"
 
 
 def ordered(*placements: tuple[str, str | None]) -> list[str]:
@@ -18,6 +19,13 @@ def ordered(*placements: tuple[str, str | None]) -> list[str]:
     for item_id, previous in placements:
         order.place(item_id, previous)
     return order.walk()
+
+
+def put(order: Order, item_id: str, previous: str | None) -> bool:
+    if previous == BESIDE:
+        order.place_beside(item_id)
+        return False
+    return order.place(item_id, previous)
 
 
 def test_items_follow_their_predecessors() -> None:
@@ -67,15 +75,32 @@ def test_rings_and_selves_are_not_tied() -> None:
     assert sorted(ordered(("a", None), ("b", "a"), ("a", "b"))) == ["a", "b"]
 
 
-@given(st.lists(st.tuples(IDS, IDS | st.none() | st.just(ROOT))), st.integers(0, 20))
+def test_what_stands_beside_stays_where_it_came() -> None:
+    order = Order()
+    order.place_beside("x")
+    for item_id, previous in (("a", None), ("b", "a")):
+        order.place(item_id, previous)
+    order.place_beside("y")
+    order.place_beside("z")
+    order.place("c", "b")
+    order.place_beside("b")
+    assert order.walk() == ["x", "a", "b", "y", "z", "c"]
+    assert order.place("y", None) is False
+    assert order.place("y", "c") is True
+    assert order.walk() == ["x", "a", "b", "z", "c", "y"]
+    order.place("d", "y")
+    assert order.walk() == ["x", "a", "b", "z", "c", "y", "d"]
+
+
+@given(st.lists(st.tuples(IDS, IDS | st.none() | st.just(ROOT) | st.just(BESIDE))), st.integers(0, 20))
 def test_no_item_is_lost_or_doubled_and_a_still_order_only_grows(
     placements: list[tuple[str, str | None]], read_at: int
 ) -> None:
     order, watched = Order(), Order()
     for place, (item_id, previous) in enumerate(placements):
         before = list(watched.walk())
-        moved = watched.place(item_id, previous)
-        assert order.place(item_id, previous) == moved, "whether somebody looked must not matter"
+        moved = put(watched, item_id, previous)
+        assert put(order, item_id, previous) == moved, "whether somebody looked must not matter"
         if not moved:
             assert watched.walk()[: len(before)] == before
         if place == read_at:
