@@ -16,6 +16,7 @@ from observer.settings import Settings
 from realtime import logs
 from realtime.client import Client
 from realtime.errors import Misconfigured
+from realtime.prices import Prices
 
 log = structlog.get_logger()
 
@@ -32,6 +33,7 @@ async def serve(settings: Settings, limits: Limits) -> None:
     """Wire one node and run it until it is told to stop."""
     logs.configure(settings.log_level)
     upstream, credential = settings.upstream(), settings.credential()
+    prices = Prices.load(settings.prices)
     store = Store(settings.database_url)
     store.require_current()
     client = Client(upstream, credential)
@@ -39,7 +41,7 @@ async def serve(settings: Settings, limits: Limits) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     try:
-        await Node(store, upstream, credential, client, limits).run(stop)
+        await Node(store, upstream, credential, client, prices, limits).run(stop)
     except* NodeLost:
         log.error("node_lost", hint="others took this node for dead; start it again")
         raise SystemExit(1) from None

@@ -10,6 +10,9 @@ import contextlib
 import os
 import secrets
 import socket
+from collections.abc import Coroutine
+from functools import partial
+from typing import Any
 
 import structlog
 
@@ -26,6 +29,7 @@ from observer.writer import Writer, wall_clock
 from realtime.client import Client, tls_context
 from realtime.credential import Credential
 from realtime.endpoints import Upstream
+from realtime.prices import Prices
 
 log = structlog.get_logger()
 
@@ -34,6 +38,7 @@ RESTART_SECONDS = 1.0
 SESSION_LONGEST_MS = 61 * 60 * 1000
 """The upstream ends every session after 60 minutes (OpenAI's guide; recorded on Azure)."""
 CHECKPOINT_SECONDS = 1.0
+SUMMARY_SECONDS = 2.0
 
 
 class NodeLost(Exception):
@@ -44,13 +49,19 @@ class Node:
     """Make it, then `run` it until `stop` is set."""
 
     def __init__(
-        self, store: Store, upstream: Upstream, credential: Credential, client: Client, limits: Limits
+        self,
+        store: Store,
+        upstream: Upstream,
+        credential: Credential,
+        client: Client,
+        prices: Prices,
+        limits: Limits,
     ) -> None:
         self.node_id = f"node_{secrets.token_hex(8)}"
         self._store, self._limits = store, limits
         self._writer = Writer(store, self.node_id, limits)
         self._line = Line(
-            self.node_id, upstream, credential, client, tls_context(), store, self._writer, limits
+            self.node_id, upstream, credential, client, tls_context(), store, prices, self._writer, limits
         )
         self._lock = nodes.NodeLock(store.lock_folder / f"{self.node_id}.lock")
         self._following: dict[int, tuple[ObservedCall, asyncio.Task[None]]] = {}
@@ -64,9 +75,7 @@ class Node:
         watch = CallLogWatch(self._store, self._wake)
         try:
             async with asyncio.TaskGroup() as together:
-                duties = [
-                    together.create_task(duty) for duty in (self._beat(), self._serve(), self._checkpoint())
-                ]
+                duties = [together.create_task(duty) for duty in self._duties()]
                 await _first_of(stop, self._writer.failed)
                 for duty in duties:
                     duty.cancel()
@@ -100,6 +109,9 @@ class Node:
 
     # -- duties ----------------------------------------------------------------------------------------------------
 
+    def _duties(self) -> list[Coroutine[Any, Any, None]]:
+        return [self._beat(), self._serve(), self._checkpoint(), self._summarise()]
+
     async def _beat(self) -> None:
         while True:
             with contextlib.suppress(StoreUnavailable):
@@ -112,6 +124,23 @@ class Node:
             await asyncio.sleep(CHECKPOINT_SECONDS)
             with contextlib.suppress(StoreUnavailable):
                 await asyncio.to_thread(self._store.checkpoint)
+
+    async def _summarise(self) -> None:
+        """Keep the rows of the calls that are going on up to date, all of them in one transaction."""
+        while True:
+            await asyncio.sleep(SUMMARY_SECONDS)
+            changed = [
+                (number, observed.call.epoch, observed.record.summary())
+                for number, (observed, _) in self._following.items()
+                if observed.record.summary_is_due()
+            ]
+            if changed:
+                with contextlib.suppress(StoreUnavailable):
+                    await self._writer.run(partial(self._save_summaries, changed))
+
+    def _save_summaries(self, changed: list[tuple[int, int, str]], db: Connection) -> None:
+        for number, epoch, summary in changed:
+            calls.update_held(db, number, epoch, self.node_id, summary=summary)
 
     def _wake(self, waiting: Work, free_locks: frozenset[str]) -> None:
         self._waiting, self._free_locks = waiting, free_locks

@@ -32,6 +32,7 @@ from realtime.credential import Credential
 from realtime.deadline import Deadline
 from realtime.endpoints import Upstream
 from realtime.errors import UpstreamError
+from realtime.prices import Prices
 
 log = structlog.get_logger()
 
@@ -52,6 +53,7 @@ class Line:
     client: Client
     tls: ssl.SSLContext
     store: Store
+    prices: Prices
     writer: Writer
     limits: Limits
 
@@ -61,7 +63,7 @@ class ObservedCall:
 
     def __init__(self, call: Call, line: Line) -> None:
         self.call, self._line = call, line
-        self.record = Record(call, line.writer)
+        self.record = Record(call, line.writer, line.prices)
         self._log = log.bind(call_id=call.call_id, epoch=call.epoch)
         self._sideband: Sideband | None = None
         self._attached_before = call.observed_at is not None

@@ -19,6 +19,8 @@ from observer.ending import SIGNS_OF_A_PEER
 from observer.writer import Writer, wall_clock
 from realtime.events import header
 from realtime.events import read as read_event
+from realtime.prices import Prices
+from realtime.summary import summarise
 from realtime.turns import Conversation
 
 READ_ROWS = 1_000
@@ -30,10 +32,14 @@ CLOSED_STATES = frozenset({"closed", "failed", "disconnected"})
 class Record:
     """The log of one held call. `lost` is set when another node has taken the call."""
 
-    def __init__(self, call: Call, writer: Writer, clock: Callable[[], int] = wall_clock) -> None:
+    def __init__(
+        self, call: Call, writer: Writer, prices: Prices, clock: Callable[[], int] = wall_clock
+    ) -> None:
         self.number, self.epoch, self._seq = call.number, call.epoch, call.last_seq
         self._writer, self.clock = writer, clock
-        self._conversation = Conversation()
+        self._conversation, self._prices = Conversation(), prices
+        self._models = call.underlying, call.transcription
+        self._summarised_seq = 0
         self.last_at: int | None = None
         self.peer_seen = asyncio.Event()
         if call.peer_seen_at is not None:
@@ -82,9 +88,14 @@ class Record:
         if said["kind"] in LINE_REPORTS and said.get("state") in CLOSED_STATES:
             self.browser_remains = True
 
+    def summary_is_due(self) -> bool:
+        """Whether anything was folded since the last summary."""
+        return self._summarised_seq < self._conversation.last_seq
+
     def summary(self) -> str:
         """What the call's row says of the conversation, as JSON text."""
-        return json.dumps(self._conversation.summary() | {"events": self._conversation.last_seq})
+        self._summarised_seq = self._conversation.last_seq
+        return json.dumps(summarise(self._conversation, self._prices, *self._models))
 
     def committed(self, rows: list[EventRow]) -> None:
         """These rows are on disk: now they may mean something."""

@@ -14,6 +14,7 @@ from call_log.store import SchemaBehind, Store, StoreUnavailable
 from realtime import logs
 from realtime.client import Client
 from realtime.errors import Misconfigured
+from realtime.prices import Prices
 from realtime.profiles import Profiles
 from token_service import (
     calls,
@@ -27,6 +28,7 @@ from token_service import (
     reports,
     request_log,
     token,
+    transcript,
 )
 from token_service.conversations import Conversations
 from token_service.settings import Settings
@@ -39,6 +41,7 @@ def startable_settings() -> Settings:
         settings.upstream()
         settings.credential()
         Profiles.load(settings.profiles)
+        Prices.load(settings.prices)
         Store(settings.database_url).require_current()
     except (Misconfigured, SchemaBehind, StoreUnavailable) as error:
         raise SystemExit(f"switchboard: {error}") from None
@@ -58,6 +61,7 @@ def _wire(settings: Settings) -> Flask:
     opening = negotiation.Negotiation(store, client, upstream.kind)
     atexit.register(opening.close)
 
+    conversations = Conversations(Prices.load(settings.prices))
     app = Flask(__name__, static_folder=None)
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of Flask's default provider
     app.config.update(MAX_CONTENT_LENGTH=connect.BODY_MAX_BYTES, MAX_FORM_MEMORY_SIZE=connect.BODY_MAX_BYTES)
@@ -67,7 +71,8 @@ def _wire(settings: Settings) -> Flask:
     app.register_blueprint(pages.blueprint(upstream))
     app.register_blueprint(connect.blueprint(opening, profiles))
     app.register_blueprint(token.blueprint(client, upstream, profiles))
-    app.register_blueprint(calls.blueprint(store, Conversations()))
+    app.register_blueprint(calls.blueprint(store, conversations))
+    app.register_blueprint(transcript.blueprint(store, conversations))
     app.register_blueprint(hang_up.blueprint(store, opening))
     app.register_blueprint(reports.blueprint(store))
     app.register_blueprint(health.blueprint(store, upstream, emulated=upstream.is_loopback))

@@ -12,6 +12,8 @@ from collections import OrderedDict
 from call_log import events
 from call_log.call import Call
 from call_log.store import Connection
+from realtime.prices import Prices
+from realtime.summary import summarise
 from realtime.turns import Conversation, Turn
 from token_service.queries import when
 
@@ -22,7 +24,8 @@ READ_ROWS = 1_000
 class Conversations:
     """At most WATCHED_MAX folds; the one that was looked at longest ago is let go first."""
 
-    def __init__(self) -> None:
+    def __init__(self, prices: Prices) -> None:
+        self._prices = prices
         self._lock = threading.Lock()
         self._watched: OrderedDict[int, tuple[threading.Lock, Conversation]] = OrderedDict()
 
@@ -32,10 +35,17 @@ class Conversations:
         with lock:
             _catch_up(db, call.number, conversation)
             return {
-                "summary": conversation.summary() | {"events": conversation.last_seq},
-                "turns": [_shown(turn) for turn in conversation.changed_since(after)],
+                "summary": summarise(conversation, self._prices, call.underlying, call.transcription),
+                "turns": [shown(turn) for turn in conversation.changed_since(after)],
                 "last_seq": conversation.last_seq,
             }
+
+    def whole(self, db: Connection, call: Call) -> list[Turn]:
+        """Every turn, in order."""
+        lock, conversation = self._watch(call.number)
+        with lock:
+            _catch_up(db, call.number, conversation)
+            return conversation.turns
 
     def _watch(self, number: int) -> tuple[threading.Lock, Conversation]:
         with self._lock:
@@ -46,8 +56,13 @@ class Conversations:
             return found
 
 
-def _shown(turn: Turn) -> dict[str, object]:
-    return turn.as_json() | {"started_at": when(turn.started_at), "ended_at": when(turn.ended_at)}
+def shown(turn: Turn) -> dict[str, object]:
+    """A turn as the API shows it: times as RFC 3339."""
+    facts = turn.as_json() | {"started_at": when(turn.started_at), "ended_at": when(turn.ended_at)}
+    if turn.tool is not None:
+        times = {"started_at": when(turn.tool["started_at"]), "ended_at": when(turn.tool["ended_at"])}
+        facts["tool"] = turn.tool | times
+    return facts
 
 
 def _catch_up(db: Connection, number: int, conversation: Conversation) -> None:

@@ -107,6 +107,12 @@ class WhichEvents(_Fields):
     format: Literal["json", "ndjson"] | None = None
 
 
+class WhichTranscript(_Fields):
+    """The query of GET /calls/<id>/transcript."""
+
+    format: Literal["json", "text", "vtt"] | None = None
+
+
 class ActingAs(_Fields):
     """The query of DELETE /calls/<id>: the role in which one hangs up."""
 
