@@ -23,7 +23,8 @@ from call_log.store import Connection, Store, StoreUnavailable
 from call_log.work import INTENT_STALE_AFTER_MS, Work
 from observer import __version__
 from observer.limits import Limits
-from observer.observed_call import Line, ObservedCall
+from observer.line import Line
+from observer.observed_call import ObservedCall
 from observer.watch import CallLogWatch
 from observer.writer import Writer, wall_clock
 from realtime.client import Client, tls_context

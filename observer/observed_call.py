@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import random
-import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import cast
 
 import structlog
@@ -20,19 +17,15 @@ from call_log import calls
 from call_log.call import Call
 from call_log.inbox import Message
 from call_log.states import EndReason
-from call_log.store import Store, StoreUnavailable
-from observer import ending, sideband
+from call_log.store import StoreUnavailable
+from observer import ending
+from observer.attempts import Attempts
 from observer.ending import Close, Ending, Wish
-from observer.limits import Limits
+from observer.line import Line
 from observer.record import Record
-from observer.sideband import Refused, Sideband, Unreachable
-from observer.writer import Writer
-from realtime.client import Client
-from realtime.credential import Credential
+from observer.sideband import Sideband
 from realtime.deadline import Deadline
-from realtime.endpoints import Upstream
 from realtime.errors import UpstreamError
-from realtime.prices import Prices
 
 log = structlog.get_logger()
 
@@ -41,21 +34,6 @@ LEAVING = "leaving"
 HANG_UP_SECONDS = 10.0
 STORE_RETRY_SECONDS = 0.5
 HANG_UP_LONGEST_RETRY_SECONDS = 5.0
-
-
-@dataclass(frozen=True)
-class Line:
-    """What every call of a node is followed with."""
-
-    node_id: str
-    upstream: Upstream
-    credential: Credential
-    client: Client
-    tls: ssl.SSLContext
-    store: Store
-    prices: Prices
-    writer: Writer
-    limits: Limits
 
 
 class ObservedCall:
@@ -69,7 +47,7 @@ class ObservedCall:
         self._attached_before = call.observed_at is not None
         self._gap_from: int | None = None
         self._last_close: Close | None = None
-        self._last_refusal: int | None = None
+        self._first_attached = asyncio.Event()
         self._wish: Wish | None = None
         self._wished = asyncio.Event()
         self._hung_up = asyncio.Event()
@@ -130,24 +108,33 @@ class ObservedCall:
     # -- attached, or trying to be ---------------------------------------------------------------------------------
 
     async def _until_over(self) -> Ending | None:
-        trouble_since, delay = self._now(), self._line.limits.first_retry
+        attempts = Attempts(self.call, self._line, self.record)
         while not self.record.lost.is_set():
             if self._wish is not None:
                 await self._hung_up.wait()
                 return ending.by_wish(self._wish)
-            dialled = await self._dial()
+            dialled = await attempts.dial()
             if isinstance(dialled, Sideband):
                 end = await self._attached(dialled)
                 if end is not None:
                     return end
-                trouble_since, delay = self._now(), self._line.limits.first_retry
-                continue
-            if self._attached_before and dialled in ending.OVER_STATUSES:
+                attempts = Attempts(self.call, self._line, self.record)
+            elif self._attached_before and dialled in ending.OVER_STATUSES:
                 return await self._absent()
-            if self._now() - trouble_since > self._line.limits.unobserved_kept:
+            elif attempts.seconds > self._line.limits.unobserved_kept:
                 return ending.not_observed(await self._hang_up())
-            delay = await self._wait_to_retry(trouble_since, delay)
+            else:
+                await self._wait_to_retry(attempts)
         return None
+
+    async def _wait_to_retry(self, attempts: Attempts) -> None:
+        if attempts.seconds > self._line.limits.attach_retried:
+            await self._save(state="unobserved")
+        try:
+            async with asyncio.timeout(attempts.next_pause()):
+                await self._wished.wait()
+        except TimeoutError:
+            pass
 
     async def _absent(self) -> Ending:
         """The call is gone. Whoever hung it up may be saying so at this moment: that would be the better story."""
@@ -175,32 +162,6 @@ class ObservedCall:
         await self._save(summary=self.record.summary())
         return ending.by_close(attached.closed, self.record.session_expired)
 
-    async def _dial(self) -> Sideband | int | None:
-        """The sideband, or the status of its refusal, or None where the upstream could not be reached."""
-        try:
-            headers = await asyncio.to_thread(self._line.credential.headers)
-            url = self._line.upstream.sideband_url(str(self.call.upstream_call_id))
-            return await sideband.dial(url, headers, self._line.tls, self._line.limits)
-        except Refused as refusal:
-            self._note_refused(refusal.status, refusal.body)
-            return refusal.status
-        except (Unreachable, UpstreamError) as error:
-            self._note_refused(0, str(error))
-            return None
-
-    async def _wait_to_retry(self, trouble_since: float, delay: float) -> float:
-        """Wait before the next dial, jittered, and say how long to wait after that one."""
-        limits = self._line.limits
-        if self._now() - trouble_since > limits.attach_retried:
-            await self._save(state="unobserved")
-            delay = limits.slow_retry
-        try:
-            async with asyncio.timeout(delay * random.uniform(0.75, 1.25)):
-                await self._wished.wait()
-        except TimeoutError:
-            pass
-        return min(delay * 2, limits.longest_retry)
-
     # -- beside it -------------------------------------------------------------------------------------------------
 
     async def _obey(self) -> None:
@@ -215,10 +176,10 @@ class ObservedCall:
             await self._sideband.close()
 
     async def _end_if_nobody_comes(self) -> None:
-        answered_at = self.call.answered_at or self.record.clock()
-        left = self._line.limits.never_connected - (self.record.clock() - answered_at) / 1000
+        """Counted from our attaching: of what happened before, we know nothing."""
+        await self._first_attached.wait()
         try:
-            async with asyncio.timeout(max(0.0, left)):
+            async with asyncio.timeout(self._line.limits.never_connected):
                 await self.record.peer_seen.wait()
         except TimeoutError:
             self.wish(Wish("never_connected", OBSERVER))
@@ -254,18 +215,11 @@ class ObservedCall:
         elif now - (self.call.answered_at or now) > limits.late_attach * 1000:
             self.record.note("observer.gap", cause="attach_late", from_at=self.call.answered_at, until_at=now)
         self._attached_before = True
-        self._last_refusal = None
+        self._first_attached.set()
         self._log.info("sideband_attached")
 
     def _note_detached(self, close: Close) -> None:
         self.record.note("observer.detached", code=close.code, reason=close.reason)
-
-    def _note_refused(self, status: int, said: str) -> None:
-        """Once for each run of equal refusals: a 404 is retried every second."""
-        if status != self._last_refusal:
-            self._last_refusal = status
-            self.record.note("observer.attach_refused", status=status or None, said=said)
-            self._log.info("sideband_refused", status=status or None)
 
     async def _write_end(self, end: Ending) -> None:
         self.record.note("observer.ended", reason=end.reason, certainty=end.certainty)
@@ -296,6 +250,3 @@ class ObservedCall:
                 break
         if not kept:
             self._log.info("change_refused", changes=sorted(changes))
-
-    def _now(self) -> float:
-        return asyncio.get_running_loop().time()

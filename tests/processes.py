@@ -245,6 +245,10 @@ class House:
         """The call once a sideband is attached."""
         return until(lambda: (call := self.call(call_id))["state"] == "observed" and call, "the sideband")
 
+    def logs(self) -> str:
+        """Everything that all of its processes wrote."""
+        return "\n".join(process.said() for process in self._processes())
+
     def stop(self) -> None:
         """Stop everything; every process must leave with 0."""
         statuses = {process.name: process.stop() for process in self._processes()}

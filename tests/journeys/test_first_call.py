@@ -83,6 +83,10 @@ def test_a_person_talks_and_the_log_holds_the_same_conversation(
     assert complaints == []
     assert emulator.call(call["upstream_call_id"])["ended_at"] is not None
     assert emulator.ledger()["open_calls"] == 0
+    logs = house.logs() + emulator.process.said()
+    assert call_id in logs and "call_ended" in logs
+    for secret in ("a-key-of-the-tests", "ek_", "v=0", "a=candidate", "ice-ufrag", "capital of France"):
+        assert secret not in logs
 
 
 def test_the_microphone_is_released_when_the_call_is_over(
