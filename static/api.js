@@ -37,9 +37,24 @@ export async function connect(offer, profile = null) {
   return { id: response.headers.get("X-Call-Id") ?? idIn(response.headers.get("Location")), answer: await response.text() };
 }
 
+/** A token for a call straight to the upstream: {token, expires_at, endpoint, calls_url, deployment, profile}. */
+export function mintToken(profile = null) {
+  return askForJson(`/token${query({ profile })}`);
+}
+
+/** Tell of a call what only its browser knows: flat facts of a kind. `keepalive` outlives the page. */
+export function report(id, kind, facts, { keepalive = false } = {}) {
+  return ask(`/calls/${encodeURIComponent(id)}/reports`, {
+    method: "POST",
+    headers: { "Content-Type": "application/json", Accept: "application/problem+json" },
+    body: JSON.stringify({ kind, ...facts }),
+    keepalive,
+  });
+}
+
 /** One page of calls, newest first: {calls, next_cursor}. */
 export function listCalls(filters) {
-  return askForJson(`/calls${query(filters)}`);
+  return askForJson(callsAddress(filters));
 }
 
 /** One call's facts and the turns that changed after `after`. */
@@ -49,7 +64,22 @@ export function readCall(id, after = 0) {
 
 /** One call's events after `after`: {events, next_after, state}. */
 export function readEvents(id, after = 0, limit = 500) {
-  return askForJson(`/calls/${encodeURIComponent(id)}/events${query({ after, limit })}`);
+  return askForJson(eventsAddress(id, { after, limit }));
+}
+
+/** Where a call's transcript stands as "text", "vtt" or "json". */
+export function transcriptAddress(id, format) {
+  return `/calls/${encodeURIComponent(id)}/transcript${query({ format })}`;
+}
+
+/** Where a call's events stand, all of them with the format "ndjson". */
+export function eventsAddress(id, parameters) {
+  return `/calls/${encodeURIComponent(id)}/events${query(parameters)}`;
+}
+
+/** Where a list of calls stands; with the format "csv" it is the whole list, as a file. */
+export function callsAddress(filters) {
+  return `/calls${query(filters)}`;
 }
 
 /**

@@ -5,6 +5,7 @@
 
 import { element, mark, write } from "./element.js";
 import { gapPhrase } from "./phrases.js";
+import { ToolCard } from "./tool_card.js";
 
 const WHO = { user: "Caller", assistant: "Model", system: "System", tool: "Tool" };
 // So near to the end counts as reading along; then the newest bubble is kept in sight.
@@ -20,7 +21,10 @@ export class Bubbles {
     this.#who = { ...WHO, ...who };
   }
 
-  /** Lines: {id, role, text, pending, note, time, gap (ms or null)}; with `follow`, the newest is kept in sight. */
+  /**
+   * Lines: {id, role, text, unheard (the end of it that nobody heard), pending, note, time, gap (ms or null),
+   * tool (a tool call)}; with `follow`, the newest is kept in sight.
+   */
   show(lines, follow = true) {
     const readingAlong = follow && this.#nearEnd();
     lines.forEach((line, place) => this.#put(this.#drawn(line), place));
@@ -39,29 +43,47 @@ export class Bubbles {
   }
 
   #drawn(line) {
-    if (!this.#bubbles.has(line.id)) this.#bubbles.set(line.id, blank());
+    if (!this.#bubbles.has(line.id)) this.#bubbles.set(line.id, new Bubble(Boolean(line.tool)));
     const bubble = this.#bubbles.get(line.id);
-    const part = (name) => bubble.querySelector(`.${name}`);
-    mark(bubble, "data-role", line.role);
-    mark(bubble, "data-pending", line.pending);
-    write(part("who"), this.#who[line.role] ?? line.role);
-    write(part("time"), line.time ?? "");
-    write(part("words"), line.text);
-    write(part("remark"), line.note ?? "");
-    drawGap(part("gap"), line.gap);
-    return bubble;
+    bubble.show(line, this.#who[line.role] ?? line.role);
+    return bubble.element;
   }
 }
 
-function blank() {
-  return element(
-    "li.bubble",
-    {},
-    element("p.gap", { hidden: true }),
-    element("p.byline", {}, element("span.who"), " ", element("span.time")),
-    element("p.words"),
-    element("p.remark"),
-  );
+class Bubble {
+  #gap = element("p.gap", { hidden: true });
+  #who = element("span.who");
+  #time = element("span.time");
+  #heard = element("span.heard");
+  // Struck through for the eye; the style sheet says "not heard" to those who listen to the page.
+  #unheard = element("del.unheard", { title: "not heard" });
+  #words = element("p.words", {}, this.#heard);
+  #tool = null;
+  #remark = element("p.remark");
+
+  constructor(isTool) {
+    if (isTool) this.#tool = new ToolCard();
+    const byline = element("p.byline", {}, this.#who, " ", this.#time);
+    this.element = element("li.bubble", {}, this.#gap, byline, this.#tool?.element ?? this.#words, this.#remark);
+  }
+
+  show(line, who) {
+    mark(this.element, "data-role", line.role);
+    mark(this.element, "data-pending", line.pending);
+    write(this.#who, who);
+    write(this.#time, line.time ?? "");
+    write(this.#remark, line.note ?? "");
+    drawGap(this.#gap, line.gap);
+    if (this.#tool) this.#tool.show(line.tool);
+    else this.#showWords(line.text, line.unheard);
+  }
+
+  #showWords(heard, unheard) {
+    write(this.#heard, heard);
+    write(this.#unheard, unheard ?? "");
+    if (!unheard) this.#unheard.remove();
+    else if (!this.#unheard.isConnected) this.#words.append(this.#unheard);
+  }
 }
 
 function drawGap(target, gap) {

@@ -3,17 +3,19 @@
  * cursors, one for the turns and one for the events, and folds nothing itself.
  */
 
-import { hangUp, readCall, readEvents } from "./api.js";
+import { eventsAddress, hangUp, readCall, readEvents, transcriptAddress } from "./api.js";
 import { watchReadiness } from "./banner.js";
 import { Bubbles } from "./bubbles.js";
+import { Turns } from "./conversation.js";
 import { byId, write } from "./element.js";
 import { EventList } from "./event_list.js";
 import { showFacts } from "./facts.js";
+import { NetworkLane } from "./network_lane.js";
 import { showNumbers } from "./numbers.js";
 import { CERTAINTIES, count, endPhrase, isLive, stateWord } from "./phrases.js";
 import { LIVE_MS, Poll } from "./poll.js";
 import { explain } from "./problems.js";
-import { clockTime, instant, moment, offset } from "./time.js";
+import { clockTime, instant, moment } from "./time.js";
 
 const EVENTS_AT_ONCE = 500;
 const TICK_MS = 1_000;
@@ -23,10 +25,11 @@ const SETTLING_MS = 1_500;
 const id = new URLSearchParams(location.search).get("id") ?? "";
 const bubbles = new Bubbles(byId("conversation"));
 const events = new EventList(byId("events"));
+const network = new NetworkLane(byId("network"));
 const poll = new Poll(look, stumble);
 
 let call = null;
-const turns = new Map();
+const turns = new Turns();
 let turnsUntil = 0;
 let eventsUntil = 0;
 let gaps = 0;
@@ -38,21 +41,13 @@ let following = false;
 
 async function look() {
   call = await readCall(id, turnsUntil);
-  takeTurns();
+  turns.take(call.turns, settled);
+  turnsUntil = call.last_seq;
   show();
   const more = await followEvents();
   if (more) return 0;
   if (isLive(call)) return LIVE_MS;
   return settle();
-}
-
-/** Turns that changed; one that stands where another stood before has taken its place. */
-function takeTurns() {
-  const taken = new Set(call.turns.map((turn) => turn.order));
-  for (const [item, turn] of turns) if (taken.has(turn.order)) turns.delete(item);
-  if (settled) turns.clear();
-  for (const turn of call.turns) turns.set(turn.item_id, turn);
-  turnsUntil = call.last_seq;
 }
 
 /** A little longer after the end, then never again; the last look reads all turns anew, from the finished log. */
@@ -72,16 +67,21 @@ async function followEvents() {
   eventsUntil = page.next_after ?? eventsUntil;
   gaps += page.events.filter((event) => event.type === "observer.gap").length;
   events.add(page.events, following);
+  network.take(page.events, startOf(call));
   showEventsShown();
   return page.events.length === EVENTS_AT_ONCE;
 }
 
 function stumble(problem, wait) {
   if (problem.status === 404 || problem.status === 400) return miss();
-  const { cause, detail } = explain(problem);
-  write(byId("trouble"), `${detail || cause} Trying again in ${Math.round(wait / 1_000)} s.`);
-  byId("trouble").hidden = false;
+  showTrouble(problem, ` Trying again in ${Math.round(wait / 1_000)} s.`);
   return "go on";
+}
+
+function showTrouble(problem, next = "") {
+  const { cause, detail } = explain(problem);
+  write(byId("trouble"), `${detail || cause}${next}`);
+  byId("trouble").hidden = false;
 }
 
 function miss() {
@@ -138,38 +138,11 @@ function showEnding() {
 }
 
 function showConversation() {
-  const ordered = [...turns.values()].sort((one, other) => one.order - other.order);
-  byId("conversation-blank").hidden = ordered.length > 0;
+  byId("conversation-blank").hidden = turns.size > 0;
   if (!isLive(call)) write(byId("conversation-blank"), "Nothing was said in this call.");
   // A live call is followed; one that is over is read from its beginning.
   following ||= isLive(call);
-  bubbles.show(ordered.map(lineOf), following);
-}
-
-function lineOf(turn) {
-  const waiting = !turn.text && isLive(call) && turn.transcription !== "failed" && turn.transcription !== "off";
-  return {
-    id: turn.item_id,
-    role: turn.role,
-    text: turn.text || (waiting ? "…" : "No words were recorded."),
-    pending: turn.text ? false : waiting ? "transcribing" : "wordless",
-    note: remarkOf(turn),
-    time: turn.started_at === null ? "" : offset(instant(turn.started_at) - startOf(call)),
-    gap: turn.response_gap_ms,
-  };
-}
-
-const STATUSES = { cancelled: "Interrupted", failed: "The response failed", incomplete: "The response is incomplete" };
-
-function remarkOf(turn) {
-  const remarks = [
-    STATUSES[turn.status],
-    turn.transcription === "failed" ? "Transcription failed" : null,
-    turn.transcription === "off" ? "Transcription is off" : null,
-    turn.modality === "text" ? "in writing" : null,
-    turn.error,
-  ];
-  return remarks.filter(Boolean).join(" · ");
+  bubbles.show(turns.lines(call, startOf(call)), following);
 }
 
 function showEventsShown() {
@@ -192,7 +165,7 @@ byId("hang-up").addEventListener("click", async () => {
   try {
     await hangUp(id, "operator");
   } catch (problem) {
-    stumble(problem, LIVE_MS);
+    showTrouble(problem);
     byId("hang-up").disabled = false;
     write(byId("hang-up"), "Hang up");
   }
@@ -213,6 +186,8 @@ document.addEventListener("keydown", (event) => {
   byId("event-filter").focus();
 });
 
+for (const format of ["text", "vtt", "json"]) byId(`transcript-${format}`).href = transcriptAddress(id, format);
+byId("ndjson").href = eventsAddress(id, { format: "ndjson" });
 setInterval(() => call && isLive(call) && showDuration(), TICK_MS);
 watchReadiness(({ emulator }) => (byId("emulator").hidden = !emulator));
 poll.start();

@@ -3,8 +3,9 @@
  * pages that were asked for, and has its filters in the address, so that what is seen can be sent to somebody.
  */
 
-import { listCalls } from "./api.js";
+import { callsAddress, listCalls } from "./api.js";
 import { watchReadiness } from "./banner.js";
+import { costBasis, costPhrase } from "./cost.js";
 import { byId, element, write } from "./element.js";
 import { count, endPhrase, ENDS, isLive, STATES, stateWord } from "./phrases.js";
 import { Poll } from "./poll.js";
@@ -79,6 +80,7 @@ function away(problem, wait) {
 
 function ask() {
   question += 1;
+  byId("csv").href = callsAddress({ ...wanted(), format: "csv" });
   calls = new Map();
   cursor = null;
   pagedBack = false;
@@ -130,6 +132,9 @@ function drawn(call) {
   write(part("turns"), summary ? count(summary.turns) : "–");
   write(part("response-gap"), summary?.response_gap_ms ? `${count(summary.response_gap_ms.p50)} ms` : "–");
   write(part("tokens"), summary?.usage ? count(summary.usage.total_tokens) : "–");
+  write(part("cost"), costPhrase(summary?.cost));
+  const { basis, date } = costBasis(summary?.cost);
+  part("cost").title = [basis, date].filter(Boolean).join(" ");
   return row;
 }
 
@@ -147,6 +152,7 @@ function blank(call) {
     cell("Turns", "turns.number"),
     cell("Gap p50", "response-gap.number"),
     cell("Tokens", "tokens.number"),
+    cell("Cost", "cost.number"),
   );
 }
 
@@ -209,6 +215,7 @@ function filter(event) {
 }
 
 fillFilters();
+byId("csv").href = callsAddress({ ...wanted(), format: "csv" });
 byId("filters").addEventListener("change", filter);
 byId("filters").addEventListener("submit", (event) => event.preventDefault());
 byId("older").addEventListener("click", lookBack);

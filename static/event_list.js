@@ -1,5 +1,5 @@
 /**
- * The event inspector: one row an event, as it came; runs of deltas folded into their first row; a text filter; the
+ * The event inspector: one row an event, as it came; runs of deltas (and of the browser's statistics) folded into their first row; a text filter; the
  * raw JSON of a row when it is asked for. It draws what it is given and fetches nothing.
  */
 
@@ -90,7 +90,7 @@ export class EventList {
 
   #fold(row) {
     const { type } = row.event;
-    if (!type.endsWith(".delta")) {
+    if (!isOneOfMany(type)) {
       this.#run = null;
       return;
     }
@@ -145,6 +145,11 @@ export class EventList {
 /** A long type name may break behind its dots, and nowhere else while that will do. */
 function breakable(type) {
   return type.split(/(?<=\.)/).flatMap((part) => [part, element("wbr")]);
+}
+
+/** What comes many times in a row and says little by itself. */
+function isOneOfMany(type) {
+  return type.endsWith(".delta") || type === "browser.stats";
 }
 
 function toneOf(type) {

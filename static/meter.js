@@ -1,11 +1,16 @@
 /**
- * A level on the page: a strip of the last seconds, drawn on a canvas, and the numbers behind it as attributes
- * (`data-level` now, `data-peak` the loudest of this call; root mean square, full scale is 1).
+ * A level on the page: a strip of the last seconds, drawn on a canvas, and the numbers behind it as attributes:
+ * `data-level` now, `data-peak` the loudest of this call (root mean square, full scale is 1); `data-onset` when sound
+ * last began after a pause, `data-last-sound` when there last was any (`performance.now()`, milliseconds).
  */
 
+import { AUDIBLE } from "./first_sound.js";
 import { loudness } from "./level.js";
 
-const LOOK_EVERY_MS = 80;
+const LOOK_EVERY_MS = 20;
+const BAR_EVERY_MS = 80;
+// Shorter than this the gaps between words and syllables would each count as a new beginning.
+const PAUSE_MS = 300;
 const STEP_PX = 5;
 const BAR_PX = 3;
 const REST_PX = 3;
@@ -15,7 +20,10 @@ export class Meter {
   #level = null;
   #timer = null;
   #bars = [];
+  #bar = 0;
+  #barAt = 0;
   #peak = 0;
+  #lastSound = -Infinity;
 
   constructor(canvas) {
     this.#canvas = canvas;
@@ -24,11 +32,11 @@ export class Meter {
     this.rest();
   }
 
-  /** Show this level from now on, a dozen times a second. */
+  /** Show this level from now on: measured fifty times a second, drawn a dozen times. */
   follow(level) {
     this.rest();
     this.#level = level;
-    this.#timer = setInterval(() => this.#show(level.read()), LOOK_EVERY_MS);
+    this.#timer = setInterval(() => this.#look(level.read(), performance.now()), LOOK_EVERY_MS);
   }
 
   /** Nothing is measured any more; the peak stays to be read. */
@@ -44,14 +52,28 @@ export class Meter {
   /** A new call: forget the last one's peak. */
   reset() {
     this.#peak = 0;
+    this.#lastSound = -Infinity;
+    delete this.#canvas.dataset.onset;
+    delete this.#canvas.dataset.lastSound;
     this.rest();
   }
 
-  #show(level) {
+  #look(level, at) {
     this.#peak = Math.max(this.#peak, level);
-    this.#bars.push(loudness(level));
-    this.#number(level);
+    this.#bar = Math.max(this.#bar, level);
+    if (level >= AUDIBLE) this.#date(at);
+    if (at - this.#barAt < BAR_EVERY_MS) return;
+    this.#bars.push(loudness(this.#bar));
+    this.#number(this.#bar);
     this.#draw();
+    this.#bar = 0;
+    this.#barAt = at;
+  }
+
+  #date(at) {
+    if (at - this.#lastSound > PAUSE_MS) this.#canvas.dataset.onset = Math.round(at);
+    this.#lastSound = at;
+    this.#canvas.dataset.lastSound = Math.round(at);
   }
 
   #number(level) {

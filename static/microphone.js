@@ -23,17 +23,30 @@ export class MicrophoneProblem extends Error {
   }
 }
 
-/** Ask the person for the microphone. Resolves to a `Microphone`, rejects with a `MicrophoneProblem`. */
-export async function askForMicrophone() {
+/** Ask the person for a microphone, the one with this id or the system's. Rejects with a `MicrophoneProblem`. */
+export async function askForMicrophone(device = null) {
   // Outside a secure context the whole of mediaDevices is missing, which would look like a broken browser.
   if (!window.isSecureContext || !navigator.mediaDevices) throw new MicrophoneProblem("insecure_context");
+  // Not "ideal": Chromium then prefers the system's own even when the wanted one is there.
+  const which = device ? { deviceId: { exact: device } } : {};
   try {
-    return new Microphone(await navigator.mediaDevices.getUserMedia({ audio: SOUND }));
+    return new Microphone(await navigator.mediaDevices.getUserMedia({ audio: { ...SOUND, ...which } }));
   } catch (error) {
     throw new MicrophoneProblem(REFUSALS[error.name] ?? "microphone_failed");
   }
 }
 
+/** The same, but with the system's microphone when the wanted one is not there. */
+export async function askForMicrophoneOrDefault(device = null) {
+  try {
+    return await askForMicrophone(device);
+  } catch (problem) {
+    if (device === null || problem.code !== "no_microphone") throw problem;
+    return askForMicrophone();
+  }
+}
+
+/** Tells `lost`: unplugged, or the permission withdrawn. */
 export class Microphone extends EventTarget {
   #track;
 
@@ -51,6 +64,18 @@ export class Microphone extends EventTarget {
 
   get muted() {
     return !this.#track.enabled;
+  }
+
+  /** Flat facts for a report. Not its name: people give devices their own. */
+  get facts() {
+    const { sampleRate, channelCount, echoCancellation, noiseSuppression, autoGainControl } = this.#track.getSettings();
+    return {
+      sample_rate: sampleRate,
+      channels: channelCount,
+      echo_cancellation: echoCancellation,
+      noise_suppression: noiseSuppression,
+      auto_gain: autoGainControl,
+    };
   }
 
   /** A muted track still sends, but only silence: nothing is negotiated anew. */

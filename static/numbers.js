@@ -1,25 +1,41 @@
 /** The numbers of the call page. Each is the observer's; its definition stands in its tile's title in call.html. */
 
-import { byId, write } from "./element.js";
+import { costBasis, costPhrase } from "./cost.js";
+import { byId, mark, write } from "./element.js";
 import { count, gapPhrase } from "./phrases.js";
 
-/** The observer's summary of a call in the four tiles; while there is none, only what can be counted here. */
+/** The observer's summary of a call in its tiles; while there is none, only what can be counted here. */
 export function showNumbers({ summary, last_seq: lastSeq }, turnsSeen) {
   write(byId("turns"), count(summary?.turns ?? turnsSeen));
   write(byId("event-count"), count(lastSeq));
   if (!summary) return;
-  write(byId("turns-split"), `caller ${count(summary.user_turns)} · model ${count(summary.assistant_turns)}`);
-  showGap(summary.response_gap_ms);
+  write(byId("turns-split"), `caller ${count(summary.user_turns)} · model ${count(summary.assistant_turns)}${toolsOf(summary)}`);
+  showGap(summary.response_gap_ms, summary.perceived_gap_ms);
+  showInterruptions(summary);
   showTokens(summary.usage);
+  showCost(summary.cost);
   write(byId("error-count"), summary.errors === 1 ? "1 error" : `${count(summary.errors)} errors`);
 }
 
-function showGap(gap) {
+function toolsOf({ tool_calls: calls }) {
+  if (!calls) return "";
+  return ` · ${calls === 1 ? "1 tool call" : `${count(calls)} tool calls`}`;
+}
+
+function showGap(gap, perceived) {
   if (!gap) return;
   const { grade, text } = gapPhrase(gap.p50);
   write(byId("response-gap"), text);
   byId("response-gap").dataset.grade = grade;
   write(byId("response-gap-worst"), `${grade} · worst ${gapPhrase(gap.worst).text}`);
+  write(byId("perceived-gap"), perceived ? `perceived ${gapPhrase(perceived.p50).text}` : "");
+}
+
+function showInterruptions({ interruptions, responses }) {
+  if (interruptions === undefined) return;
+  write(byId("interruptions"), count(interruptions));
+  const unfinished = ["failed", "incomplete"].filter((status) => responses?.[status]);
+  write(byId("responses-split"), unfinished.map((status) => `${count(responses[status])} ${status}`).join(" · "));
 }
 
 function showTokens(usage) {
@@ -30,4 +46,13 @@ function showTokens(usage) {
   const out = [part("audio", usage.output?.audio), part("text", usage.output?.text)];
   const list = (word, parts) => (parts.some(Boolean) ? `${word}: ${parts.filter(Boolean).join(", ")}` : null);
   write(byId("tokens-split"), [list("in", into), list("out", out)].filter(Boolean).join(" · "));
+}
+
+function showCost(cost) {
+  const { basis, date, parts } = costBasis(cost);
+  write(byId("cost"), costPhrase(cost));
+  mark(byId("cost"), "data-unknown", cost && cost.usd === null);
+  write(byId("cost-basis"), basis);
+  write(byId("cost-date"), date);
+  write(byId("cost-parts"), parts);
 }

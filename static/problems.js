@@ -26,7 +26,8 @@ const LINE = {
   answer_unusable: ["This browser could not use the answer it got.", "Try a current Chrome, Edge, Firefox or Safari."],
   browser_failed: ["The browser could not set up a call.", "WebRTC may be switched off. Try a current Chrome, Edge, Firefox or Safari."],
   sound_blocked: ["The browser keeps the model's voice silent.", "Allow this page to play sound, then start again."],
-  microphone_lost: ["The microphone went away.", "The call goes on and you can type. To speak, plug it in and start again."],
+  microphone_lost: ["The microphone went away.", "The call goes on and you can type. To speak, choose another microphone below."],
+  loudspeaker_failed: ["That loudspeaker could not be used.", "The sound stays where it was. Choose another one, or the system's default."],
 };
 
 const SERVER = {
@@ -46,6 +47,15 @@ const SERVER = {
   upstream_timeout: ["The upstream took too long.", "Start again {soon}."],
   upstream_garbled: ["The upstream's answer made no sense.", "Start again; if it stays so, look at the call's log."],
   upstream_credential: ["The server cannot get a credential just now.", "Start again {soon}; whoever runs this server has to check its identity."],
+  needs_connect: [
+    "This profile does not allow a direct call.",
+    "It wants its calls recorded or limited, and a direct call can be neither. Take `?via=token` out of the address.",
+  ],
+  token_refused: ["The upstream refused the token.", "It may have been used or run out. Start again."],
+  upstream_out_of_reach: [
+    "This browser could not reach the upstream itself.",
+    "A firewall, an extension or the network may keep it from doing so. Take `?via=token` out of the address: then the server places the call.",
+  ],
   call_ended: ["The call was hung up while it was being set up.", "Somebody with the right to did that. Start again."],
   abandoned: ["The browser left before the answer.", "Start again."],
   outcome_unknown: ["Nobody knows how it came out.", "The server stopped in the middle. Start again."],

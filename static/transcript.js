@@ -15,8 +15,9 @@ export class Transcript {
   #lines = new Map();
   #order = [];
   #previous = new Map();
+  #speaking = null;
 
-  /** The lines in the conversation's order: [{id, role, text, stage}]. */
+  /** The lines in the conversation's order: [{id, role, text, stage, interrupted}]. */
   get lines() {
     return this.#order.map((id) => this.#lines.get(id));
   }
@@ -27,6 +28,11 @@ export class Transcript {
     if (!reading) return false;
     reading.call(this, event);
     return true;
+  }
+
+  /** The model is cut off in its sentence. How much of it was heard the call log knows, not this page. */
+  interrupt() {
+    if (this.#speaking) this.#speaking.interrupted = true;
   }
 
   /** The call is over: what had no words yet gets none. */
@@ -53,18 +59,22 @@ export class Transcript {
 
   grow({ item_id: id, delta }) {
     const line = this.#line(id, "assistant");
+    this.#speaking = line;
     if (line.stage === FINAL) return;
     line.text += delta ?? "";
     line.stage = ANSWERING;
   }
 
   finish({ item_id: id }, role, text) {
-    Object.assign(this.#line(id, role), { text: text ?? "", stage: text ? FINAL : WORDLESS });
+    const line = this.#line(id, role);
+    // An answer that was cut off may end with no text at all; what has come of it stays.
+    const words = text || line.text;
+    Object.assign(line, { text: words, stage: words ? FINAL : WORDLESS });
   }
 
   #line(id, role) {
     if (!this.#lines.has(id)) {
-      this.#lines.set(id, { id, role, text: "", stage: role === "user" ? TRANSCRIBING : ANSWERING });
+      this.#lines.set(id, { id, role, text: "", stage: role === "user" ? TRANSCRIBING : ANSWERING, interrupted: false });
       this.#order.push(id);
       this.#gather(id);
     }

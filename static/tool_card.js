@@ -1,0 +1,52 @@
+/** A tool call inside the conversation: what the model asked for, what it was told, how long that took. */
+
+import { element, mark, write } from "./element.js";
+import { count } from "./phrases.js";
+
+const STATUSES = {
+  completed: "answered",
+  in_progress: "waiting for its output",
+  incomplete: "not finished",
+  cancelled: "cancelled",
+  failed: "failed",
+};
+
+export class ToolCard {
+  #name = element("code.name");
+  #status = element("span.tool-status");
+  #arguments = element("pre.arguments.mono", { tabindex: "0", "aria-label": "Arguments" });
+  #output = element("pre.output.mono", { tabindex: "0", "aria-label": "Output" });
+  #outputTitle = element("p.part", {}, "Output");
+
+  constructor() {
+    this.element = element(
+      "div.words.tool",
+      {},
+      element("p.tool-head", {}, this.#name, this.#status),
+      element("p.part", {}, "Arguments"),
+      this.#arguments,
+      this.#outputTitle,
+      this.#output,
+    );
+  }
+
+  /** `tool`: {name, arguments, output, status, started_at, ended_at} as the call log tells it. */
+  show(tool) {
+    write(this.#name, tool.name ?? "unnamed");
+    const took = tool.started_at && tool.ended_at ? `${count(tool.ended_at - tool.started_at)} ms` : null;
+    write(this.#status, [STATUSES[tool.status] ?? tool.status, took].filter(Boolean).join(" · "));
+    mark(this.element, "data-status", tool.status);
+    write(this.#arguments, laidOut(tool.arguments));
+    write(this.#output, laidOut(tool.output));
+    this.#output.hidden = this.#outputTitle.hidden = tool.output === null || tool.output === undefined;
+  }
+}
+
+/** JSON is laid out to be read; what is none stays as the model wrote it. */
+function laidOut(text) {
+  try {
+    return JSON.stringify(JSON.parse(text), null, 2);
+  } catch {
+    return text ?? "";
+  }
+}
