@@ -11,7 +11,6 @@ from typing import Final
 from realtime import events
 from realtime.fields import Event, content_index, object_of, objects_of, text_of
 from realtime.items import Item, Source
-from realtime.responses import TURN_DETECTED
 from realtime.state import State
 
 
@@ -124,8 +123,6 @@ def response_done(state: State, event: Event) -> None:
         state.said(event, item.item_id if item else None)
     if response.status in ("failed", "incomplete"):
         state.stand_in(*found)
-    if response.reason == TURN_DETECTED:
-        state.cut(response)
     state.touch(response)
 
 

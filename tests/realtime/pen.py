@@ -48,6 +48,7 @@ class Pen:
         self._last: str | None = None
         self._owed: list[tuple[str, str]] = []
         self._count = 0
+        self._sounding: set[str] = set()
 
     def write(self, type: str, **fields: Any) -> None:
         event = {"type": type, "event_id": self.name("event"), **fields}
@@ -132,7 +133,8 @@ class Pen:
         for n, piece in enumerate(pieces):
             self.wait(generating_ms // len(pieces))
             self.write(f"response.{kind}.delta", **place, delta=piece)
-            if audio and n == 0:
+            if audio and n == 0 and response not in self._sounding:
+                self._sounding.add(response)
                 self.write("output_audio_buffer.started", response_id=response)
         content = {"type": f"output_{'audio' if audio else 'text'}", "transcript" if audio else "text": words}
         self.found.words.append(("assistant", words))
@@ -220,6 +222,18 @@ class Pen:
             self.truncate(item, 600)
         self.found.interruptions += 1
         self.end_speech(user, by)
+
+    def say_twice_and_be_interrupted(self, first: str, second: str) -> None:
+        """One response with two messages; the caller speaks somewhere in them, before they are whole."""
+        response = self.begin_response()
+        items = [self.say(response, first)]
+        self.wait(400)
+        items.append(self.say(response, second))
+        self.begin_speech()
+        self.clear(response)
+        items = [self.end_item(response, item, "incomplete") for item in items]
+        self.end_response(response, *items, status="cancelled", reason="turn_detected")
+        self.found.interruptions += 1
 
     def call_tool(self, response: str, arguments: str = '{"city": "London"}') -> tuple[dict[str, Any], str]:
         call_id = self.name("call")

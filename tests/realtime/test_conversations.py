@@ -51,6 +51,10 @@ def a_barge_in(words: str, by: str, done_before: bool, truncated: bool) -> Step:
     return lambda pen: pen.answer_interrupted(words, by, done_before, truncated)
 
 
+def two_messages(first: str, second: str) -> Step:
+    return lambda pen: pen.say_twice_and_be_interrupted(first, second)
+
+
 def a_tool_round(asked: str, words: str, output_first: bool) -> Step:
     def write(pen: Pen) -> None:
         pen.type(asked)
@@ -80,6 +84,7 @@ STEPS = st.lists(
         st.builds(a_voice_turn, TEXT, TEXT, st.booleans()),
         st.builds(a_text_turn, TEXT, TEXT),
         st.builds(a_barge_in, TEXT, TEXT, st.booleans(), st.booleans()),
+        st.builds(two_messages, TEXT, TEXT),
         st.builds(a_tool_round, TEXT, TEXT, st.booleans()),
         st.builds(a_push_to_talk_turn, TEXT, TEXT),
         st.builds(a_failure, FAILURES),
@@ -138,7 +143,7 @@ def test_a_valid_conversation_reads_as_it_was_written(pen: Pen) -> None:
 @given(conversations())
 def test_what_was_heard_and_what_was_not_are_the_words(pen: Pen) -> None:
     turns = fold(pen.sent).turns
-    assert sum(turn.interrupted for turn in turns) == pen.found.interruptions
+    assert len({turn.response_id for turn in turns if turn.interrupted}) == pen.found.interruptions
     for turn in turns:
         assert (turn.heard is None) == (turn.unheard is None)
         assert turn.heard is None or turn.heard + (turn.unheard or "") == turn.text

@@ -114,6 +114,19 @@ def test_generation_starts_with_the_first_delta_of_any_kind() -> None:
     assert fold(tool.sent).turns[0].generation_start_ms == 70
 
 
+def test_a_delta_of_sound_alone_starts_generation_and_changes_the_turn() -> None:
+    pen = Pen()
+    response = pen.begin_response()
+    item = {"id": "a", "type": "message", "role": "assistant", "content": []}
+    pen.write("response.output_item.added", response_id=response, item=item)
+    conversation = fold(pen.sent)
+    before = conversation.last_seq
+    pen.wait(90)
+    pen.write("response.output_audio.delta", response_id=response, item_id="a", delta="AAAA")
+    fold(pen.sent[before:], before + 1, conversation)
+    assert [turn.generation_start_ms for turn in conversation.changed_since(before)] == [90]
+
+
 def test_a_delta_seen_before_its_response_tells_no_start() -> None:
     pen = Pen()
     pen.answer("Hi")

@@ -177,6 +177,37 @@ def test_speech_that_cuts_nothing_off_is_no_interruption() -> None:
     assert (turn.heard, turn.unheard, turn.interrupted) == (None, None, False)
 
 
+def test_speech_after_the_sound_interrupts_nothing() -> None:
+    pen = Pen()
+    pen.answer(WORDS)
+    pen.ask("Thanks")
+    pen.truncate({"id": last_answer(pen).item_id}, 60_000)
+    assert (last_answer(pen).interrupted, fold(pen.sent).summary()["interruptions"]) == (False, 0)
+
+
+def test_speech_that_is_told_after_the_truncation_still_interrupts() -> None:
+    pen = Pen()
+    response = pen.begin_response()
+    item = pen.say(response, WORDS, generating_ms=0)
+    pen.wait(1_000)
+    pen.truncate(item, 900)
+    conversation = fold(pen.sent)
+    assert not conversation.turns[0].interrupted
+    before = conversation.last_seq
+    pen.begin_speech()
+    fold(pen.sent[before:], before + 1, conversation)
+    assert [turn.interrupted for turn in conversation.changed_since(before)] == [True]
+
+
+def test_the_least_that_is_stated_counts() -> None:
+    pen = Pen()
+    pen.answer(WORDS)
+    item = {"id": last_answer(pen).item_id}
+    for stated_ms in (2_000, 1_000, 3_000):
+        pen.truncate(item, stated_ms)
+    assert (last_answer(pen).audio_end_ms, last_answer(pen).heard) == (1_000, "one two")
+
+
 def test_an_answer_that_was_played_or_written_is_heard_whole() -> None:
     pen = Pen()
     pen.answer(WORDS)
@@ -197,6 +228,42 @@ def test_the_second_message_of_a_response_sounds_after_the_first() -> None:
     pen.begin_speech()
     pen.clear(response)
     assert [turn.heard for turn in fold(pen.sent).turns] == [WORDS, "one two"]
+
+
+def test_what_changes_one_message_of_a_cut_response_changes_the_others() -> None:
+    pen = Pen()
+    response = pen.begin_response()
+    first, _ = (pen.say(response, words, generating_ms=0) for words in ("one two", WORDS))
+    pen.wait(2_000)
+    pen.begin_speech()
+    pen.clear(response)
+    conversation = fold(pen.sent)
+    # 12 units a second: "one two" sounds for 583 ms, which leaves 17 units of the other.
+    assert [turn.heard for turn in conversation.turns] == ["one two", "one two three"]
+    before = conversation.last_seq
+    place = {"response_id": response, "item_id": first["id"], "content_index": 0}
+    pen.write("response.output_audio_transcript.delta", **place, delta=" three")
+    fold(pen.sent[before:], before + 1, conversation)
+    # Now 1,083 ms, which leave 11 units.
+    assert [turn.heard for turn in conversation.changed_since(before)] == ["one two", "one two"]
+
+
+def test_a_message_that_joins_a_cut_response_changes_the_others() -> None:
+    pen = Pen()
+    response = pen.begin_response()
+    item = pen.say(response, WORDS, generating_ms=0)
+    pen.wait(1_000)
+    pen.begin_speech()
+    pen.clear(response)
+    pen.end_response(response, item, status="cancelled", reason="turn_detected", audio_tokens=80)
+    conversation = fold(pen.sent)
+    assert conversation.turns[0].heard == "one two"
+    before = conversation.last_seq
+    place = {"response_id": response, "item_id": "late", "content_index": 0}
+    pen.write("response.output_audio_transcript.done", **place, transcript=WORDS)
+    fold(pen.sent[before:], before + 1, conversation)
+    # The 4,000 ms were of two texts then, so 1,000 ms were 19.5 units of the first.
+    assert [turn.heard for turn in conversation.changed_since(before)] == ["one two three four", ""]
 
 
 def test_an_item_known_only_by_its_truncation_is_no_turn() -> None:

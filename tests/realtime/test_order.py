@@ -92,6 +92,19 @@ def test_what_stands_beside_stays_where_it_came() -> None:
     assert order.walk() == ["x", "a", "b", "z", "c", "y", "d"]
 
 
+def test_what_stands_beside_is_never_followed() -> None:
+    order = Order()
+    order.place("a", None)
+    order.place("b", None)
+    order.place_beside("x")
+    assert order.place("b", "a") is False
+    assert order.place("a", "root") is True
+    order.place_beside("y")
+    assert order.walk() == ["a", "b", "x", "y"]
+    assert order.place("c", "b") is False
+    assert order.walk() == ["a", "b", "x", "y", "c"]
+
+
 @given(st.lists(st.tuples(IDS, IDS | st.none() | st.just(ROOT) | st.just(BESIDE))), st.integers(0, 20))
 def test_no_item_is_lost_or_doubled_and_a_still_order_only_grows(
     placements: list[tuple[str, str | None]], read_at: int

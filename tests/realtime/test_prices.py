@@ -240,6 +240,16 @@ def test_an_operators_file_is_laid_over_ours(tmp_path: Path) -> None:
     assert (told["usd"], told["priced_at"], told["model"]) == ("0.006625", "2026-10-01", "my-voice")
 
 
+def test_an_operators_price_takes_the_place_of_ours(tmp_path: Path) -> None:
+    file = tmp_path / "prices.toml"
+    row = '[[price]]\nmodels = ["gpt-realtime"]\nread = 2026-10-01\nsource = "our contract"\n'
+    file.write_text(row + "text = { in = 1, out = 1 }\naudio = { in = 2, out = 3 }\n")
+    # Nothing is said of cached tokens, so they cost what others cost.
+    # text 1,000 × 1, audio 500 × 2, said 50 × 1 and 200 × 3: 2,650 millionths.
+    cost = Prices.load(file).cost(conversation([CACHED], []), "gpt-realtime", None)
+    assert cost.usd == Decimal("0.00265")
+
+
 def test_a_profile_names_the_model_behind_its_deployment() -> None:
     assert Profile("default", "my-voice", None).priced_as == "my-voice"
     assert Profile("default", "my-voice", None, underlying="gpt-realtime").priced_as == "gpt-realtime"

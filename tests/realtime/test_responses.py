@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -69,6 +70,15 @@ def test_an_item_that_comes_after_the_failure_takes_the_empty_turns_place() -> N
     ]
     assert len(conversation.changed_since(before)) == 1
     assert conversation.summary()["errors"] == 1
+
+
+def test_a_response_that_ends_twice_is_counted_once() -> None:
+    pen = Pen()
+    pen.answer("One")
+    once = fold(pen.sent).summary()
+    done = json.loads(next(line.raw for line in pen.sent if b'"response.done"' in line.raw))
+    pen.write("response.done", response=done["response"])
+    assert fold(pen.sent).summary() == once
 
 
 def test_outcomes_are_counted() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from realtime.turns import Turn
-from tests.realtime.pen import LATENCY_MS, Pen, fold
+from tests.realtime.pen import LATENCY_MS, Pen, Sent, fold
 
 
 def tools_of(pen: Pen) -> list[Turn]:
@@ -86,9 +86,12 @@ def test_an_output_that_comes_before_its_call_waits_for_it() -> None:
     pen.tool_round("It is foggy")
     output = [line for line in pen.sent if b"function_call_output" in line.raw]
     rest = [line for line in pen.sent if b"function_call_output" not in line.raw]
-    (tool,) = [turn.tool for turn in fold([*output, *rest]).turns if turn.role == "tool"]
+    again = [
+        Sent(line.at + 9, line.raw.replace(b"foggy", b"sunny").replace(b"event", b"again")) for line in output
+    ]
+    (tool,) = [turn.tool for turn in fold([*output, *again, *rest]).turns if turn.role == "tool"]
     assert tool is not None
-    assert (tool["output"], tool["status"]) == ("foggy", "completed")
+    assert (tool["output"], tool["status"], tool["ended_at"]) == ("foggy", "completed", output[0].at)
 
 
 @pytest.mark.parametrize("status", ["cancelled", "failed", "incomplete"])
@@ -120,6 +123,29 @@ def test_an_mcp_call_carries_its_output_itself() -> None:
     (turn,) = tools_of(pen)
     assert turn.tool is not None
     assert (turn.tool["name"], turn.tool["output"], turn.status) == ("search", "found", "completed")
+
+
+def test_what_was_called_and_answered_is_not_changed_by_late_copies() -> None:
+    pen = Pen()
+    pen.tool_round("It is foggy")
+    (before,) = tools_of(pen)
+    assert before.tool is not None
+    place = {"response_id": before.response_id, "item_id": before.item_id}
+    pen.write("response.function_call_arguments.delta", **place, delta='{"late')
+    pen.give_output(before.tool["call_id"], "sunny")
+    (after,) = tools_of(pen)
+    assert after.tool == before.tool
+
+
+def test_an_mcp_calls_first_output_counts() -> None:
+    pen = Pen()
+    for output in ("found", "found again"):
+        item = {"id": "m", "type": "mcp_call", "name": "search", "arguments": "{}", "output": output}
+        pen.wait(100)
+        pen.write("conversation.item.retrieved", item=item)
+    tool = tools_of(pen)[0].tool
+    assert tool is not None
+    assert (tool["output"], tool["ended_at"]) == ("found", pen.sent[0].at)
 
 
 def test_a_deleted_call_vanishes() -> None:
