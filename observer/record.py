@@ -26,7 +26,7 @@ from realtime.turns import Conversation
 READ_ROWS = 1_000
 OBSERVER_HANG_UP = ("observer", "observer.hang_up")
 LINE_REPORTS = frozenset({"connection", "channel"})
-CLOSED_STATES = frozenset({"closed", "failed", "disconnected"})
+CLOSED_STATES = frozenset({"closed", "failed"})
 
 
 class Record:

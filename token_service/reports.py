@@ -45,7 +45,8 @@ def blueprint(store: Store) -> Blueprint:
         with store.writing() as db:
             call = principals.require_on(Right.REPORT, db, call_id)
             if call.ended_at is not None:
-                raise Problem(409, "call_ended", "This call is over; there is nothing more to report.")
+                # A page that is told of the end a moment later than we has done nothing wrong.
+                return jsonify(id=call.call_id, state=call.state), 202
             if inbox.count_since(db, call.number, kind="report", since=now - 999) >= REPORTS_PER_SECOND:
                 raise Problem(
                     429,

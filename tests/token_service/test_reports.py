@@ -72,7 +72,9 @@ def test_it_takes_no_report_of_a_call_that_is_over_or_foreign(web: FlaskClient, 
     call = dial(store, answered=False)
     with store.writing() as db:
         calls.fail(db, call.call_id, code="x", detail=None, at=NOW)
-    assert report(web, call, {"kind": "leaving"}).get_json()["code"] == "call_ended"
+    late = report(web, call, {"kind": "leaving"})
+    assert (late.status_code, late.get_json()["state"]) == (202, "failed")
+    assert left_for(store, call) == []
     answer = web.post(f"/calls/{UNKNOWN}/reports", json={"kind": "leaving"})
     assert answer.get_json()["code"] == "no_such_call"
     answer = report(web, dial(store), {"kind": "leaving"}, headers={"Origin": "https://evil.example"})
