@@ -45,7 +45,7 @@ class GapClock:
     """From `input_audio_buffer.speech_stopped` to `output_audio_buffer.started` of the next response.
 
     The perceived gap begins at the end of speech on the buffer's clock, which is `audio_end_ms` less the session's
-    `silence_duration_ms`: `audio_end_ms` contains that window (OpenAI's API schema; recorded on Azure, July 2026).
+    `silence_duration_ms`: `audio_end_ms` contains that window (OpenAI's API schema).
     Where the window is not known (semantic VAD, or a session that was not seen) it is left out, and the perceived gap
     is a lower bound.
     """
