@@ -40,7 +40,7 @@ def create_app(
     bind_to(media_host)
     seed = secrets.randbits(32) if seed is None else seed
     ledger, script, mishaps = Ledger(), Script(), Mishaps()
-    calls = Calls(seed, ledger, script, Synthesizer(None if tones else flite or find_flite()))
+    calls = Calls(seed, ledger, script, mishaps, Synthesizer(None if tones else flite or find_flite()))
     ephemeral = EphemeralSecrets(Identifiers(secrets.SystemRandom()))
     app = web.Application(client_max_size=LONGEST_BODY_BYTES, middlewares=[_notes(ledger), _cors, _refusals])
     for dialect in DIALECTS:

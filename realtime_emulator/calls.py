@@ -14,6 +14,7 @@ from realtime_emulator.dialects import Dialect
 from realtime_emulator.identifiers import Identifiers
 from realtime_emulator.ledger import Ledger
 from realtime_emulator.line import Line
+from realtime_emulator.mishaps import Mishaps
 from realtime_emulator.offers import OfferRefused
 from realtime_emulator.peer import Channel, Peer
 from realtime_emulator.refusals import Mistake, Refusal
@@ -85,8 +86,11 @@ class OpenCall:
 
 
 class Calls:
-    def __init__(self, seed: int, ledger: Ledger, script: Script, synthesizer: Synthesizer) -> None:
+    def __init__(
+        self, seed: int, ledger: Ledger, script: Script, mishaps: Mishaps, synthesizer: Synthesizer
+    ) -> None:
         self._seed, self._ledger, self._script, self._synthesizer = seed, ledger, script, synthesizer
+        self._mishaps = mishaps
         self.detectors = Detectors()
         self._open: dict[str, OpenCall] = {}
         self._endings: set[asyncio.Task[None]] = set()
@@ -147,7 +151,16 @@ class Calls:
         record = self._ledger.open_call(call_id, dialect.name)
         conversation = Conversation(ids.new("conv"))
         line = Line(
-            call_id, dialect, ids, chance, session, conversation, self._script, record, filtered=filtered
+            call_id,
+            dialect,
+            ids,
+            chance,
+            session,
+            conversation,
+            self._script,
+            self._mishaps,
+            record,
+            filtered=filtered,
         )
         return Call(line, self._synthesizer, self.detectors)
 
@@ -164,6 +177,7 @@ class Calls:
         await opened.call.close()
         await opened.peer.close()
         self._script.forget(opened.id)
+        self._mishaps.forget(opened.id)
 
 
 def _too_many() -> Refusal:

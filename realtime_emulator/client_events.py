@@ -1,14 +1,13 @@
 """Reads what clients send, over the data channel or a sideband alike, and does it. One table, one method each."""
 
-from collections.abc import Callable
-from typing import Any, Protocol
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from realtime_emulator.conversation import read_item
 from realtime_emulator.line import Line
-from realtime_emulator.microphone import Microphone
 from realtime_emulator.refusals import Mistake, invalid_type, missing_parameter, unsupported_value
-from realtime_emulator.response import Response, Responses, read_options
-from realtime_emulator.speaker import Speaker
+from realtime_emulator.responses import Responses
+from realtime_emulator.turns import Turns
 
 SHORTEST_COMMIT_MS = 100
 LONGEST_EVENT_ID = 512
@@ -16,21 +15,16 @@ LONGEST_EVENT_ID = 512
 Event = dict[str, Any]
 
 
-class Turns(Protocol):
-    """What a client may set going on a call."""
-
-    def perform(self, response: Response) -> None: ...
-
-    def finish_voice_item(self, item_id: str, audio_ms: int, speech_ms: int) -> None: ...
-
-
 class ClientEvents:
     def __init__(
-        self, line: Line, turns: Turns, responses: Responses, microphone: Microphone, speaker: Speaker
+        self,
+        line: Line,
+        turns: Turns,
+        responses: Responses,
+        run: Callable[[Coroutine[Any, Any, None]], None],
     ) -> None:
-        self._line, self._turns, self._responses = line, turns, responses
-        self._microphone, self._speaker = microphone, speaker
-        self._buffer_from_ms = 0
+        """`run` sets work going that ends with the call."""
+        self._line, self._turns, self._responses, self._run = line, turns, responses, run
         self._deeds: dict[str, Callable[[Event], None]] = {
             "session.update": self._update_session,
             "conversation.item.create": self._create_item,
@@ -56,10 +50,6 @@ class ClientEvents:
         if event_id is not None and not (isinstance(event_id, str) and len(event_id) <= LONGEST_EVENT_ID):
             raise invalid_type("event_id", f"a string of at most {LONGEST_EVENT_ID} characters")
         deed(event)
-
-    def note_committed(self) -> None:
-        """The input buffer was emptied by a turn that ended by itself."""
-        self._buffer_from_ms = self._microphone.heard_ms
 
     def _update_session(self, event: Event) -> None:
         if "session" not in event:
@@ -89,28 +79,24 @@ class ClientEvents:
         self._line.emit("conversation.item.deleted", item_id=event["item_id"])
 
     def _commit_audio(self, event: Event) -> None:
-        buffered = self._microphone.heard_ms - self._buffer_from_ms
+        buffered = self._turns.microphone.buffered_ms
         if buffered < SHORTEST_COMMIT_MS:
             message = (
                 "Error committing input audio buffer: buffer too small. Expected at least"
                 f" {SHORTEST_COMMIT_MS}ms of audio, but buffer only has {buffered:.2f}ms of audio."
             )
             raise Mistake("input_audio_buffer_commit_empty", message)
-        self._microphone.forget()
-        self._turns.finish_voice_item(self._line.ids.new("item"), buffered, buffered)
+        self._turns.commit_by_hand()
 
     def _clear_input(self, event: Event) -> None:
-        self._microphone.forget()
-        self.note_committed()
+        self._turns.microphone.empty()
         self._line.emit("input_audio_buffer.cleared")
 
     def _clear_output(self, event: Event) -> None:
-        cut = self._speaker.clear()
-        if cut is not None:
-            self._line.emit("output_audio_buffer.cleared", response_id=cut)
+        self._responses.clear_output()
 
     def _create_response(self, event: Event) -> None:
-        self._turns.perform(self._responses.create(read_options(event.get("response"))))
+        self._run(self._responses.create(event.get("response")).perform())
 
     def _cancel_response(self, event: Event) -> None:
         self._responses.cancel(event.get("response_id"), "client_cancelled")

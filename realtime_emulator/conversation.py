@@ -81,7 +81,7 @@ class Conversation:
     def truncate(self, item_id: object, content_index: object, audio_end_ms: object) -> None:
         """Forget what an assistant's audio item said (the transcript goes, as the API schema says)."""
         item = self.find(item_id)
-        part = item.body.get("content", [{}])[:1]
+        part = item.body.get("content", [])[:1]
         if item.role != "assistant" or not part or part[0].get("type") != "output_audio":
             message = "Only model output audio messages can be truncated."
             raise Mistake("item_truncate_invalid_item_id", message, "item_id")
@@ -92,13 +92,14 @@ class Conversation:
         if audio_end_ms > item.audio_ms:
             message = f"Audio content of {item.audio_ms}ms is already shorter than {audio_end_ms}ms"
             raise Mistake("invalid_value", message, "audio_end_ms")
-        item.audio_ms, item.words = audio_end_ms, ""
-        part[0].pop("transcript", None)
+        self.cut_short(item, audio_end_ms)
 
-    def last_words_of_user(self) -> str | None:
-        """What the user said or typed last; None when the user has not spoken yet."""
-        spoken = [item for item in self._items if item.role == "user"]
-        return spoken[-1].words if spoken else None
+    def cut_short(self, item: Item, audio_end_ms: int) -> bool:
+        """The rest of `item` was not heard. False when it does not stand in the conversation (any more)."""
+        item.audio_ms, item.words = audio_end_ms, ""
+        for part in item.body["content"]:
+            part.pop("transcript", None)
+        return any(item is one for one in self._items)
 
     def _place_after(self, after: object) -> int:
         if after is None:
@@ -165,6 +166,7 @@ def _read_output(raw: dict[str, Any], body: dict[str, Any]) -> Item:
     for name in ("call_id", "output"):
         if not isinstance(raw[name], str):
             raise invalid_type(f"item.{name}", "a string")
+    del body["status"]  # recorded: an output has none
     return Item({**body, "call_id": raw["call_id"], "output": raw["output"]}, raw["output"])
 
 

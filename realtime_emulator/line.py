@@ -10,6 +10,7 @@ from realtime_emulator.dialects import Dialect
 from realtime_emulator.events import FILTERED_TYPES, make_event
 from realtime_emulator.identifiers import Identifiers
 from realtime_emulator.ledger import CallRecord
+from realtime_emulator.mishaps import Mishaps
 from realtime_emulator.refusals import Mistake
 from realtime_emulator.script import Script
 from realtime_emulator.session import Session
@@ -30,6 +31,7 @@ class Line:
     session: Session
     conversation: Conversation
     script: Script
+    mishaps: Mishaps
     record: CallRecord
     filtered: bool
     """The call was made with `webrtcfilter=on`."""
@@ -45,6 +47,12 @@ class Line:
         channel = outlet if outlet is self.channel else None
         sidebands = [] if channel else [outlet]
         self._deliver("session.created", {"session": self.session.as_json()}, channel, sidebands)
+
+    def trouble(self, error: dict[str, Any], outlet: Outlet | None = None) -> None:
+        """An `error` event that no client event caused: to one sideband, or to everybody."""
+        told = {"type": "invalid_request_error", "code": None, "param": None, "event_id": None, **error}
+        sidebands = [outlet] if outlet else self.sidebands
+        self._deliver("error", {"error": told}, None if outlet else self.channel, sidebands)
 
     def complain(self, mistake: Mistake, event_id: str | None, sender: Outlet) -> None:
         """An `error` event, to whoever made the mistake and to the sidebands."""

@@ -1,4 +1,7 @@
-"""The incoming track: always drained, brought to 16 kHz, and listened to. It says when a turn began and ended."""
+"""The incoming track: always drained, brought to 16 kHz, and listened to. It says when a turn began and ended.
+
+It is the input buffer of the protocol as far as that is a length of time: no sound is kept.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -35,13 +38,24 @@ class Microphone:
         detectors: Detectors,
         turn_detection: Callable[[], dict[str, Any] | None],
         noticed: Callable[[SpeechStarted | SpeechStopped], None],
+        passed: Callable[[dict[str, Any], bool], None] = lambda detection, speaking: None,
     ) -> None:
-        """`turn_detection` is asked at each window, so that an update of the session counts at once."""
-        self._detectors, self._turn_detection, self._noticed = detectors, turn_detection, noticed
+        """`turn_detection` is asked at each window, so that an update of the session counts at once.
+
+        `passed` is told of each window in which turns are looked for, and whether somebody is speaking in it.
+        """
+        self._detectors, self._turn_detection = detectors, turn_detection
+        self._noticed, self._passed = noticed, passed
         self._resampler = AudioResampler(format="flt", layout="mono", rate=RATE)
         self._backlog = bytearray()
         self._activity = VoiceActivity()
         self.heard_ms = 0
+        self._empty_since_ms = 0
+
+    @property
+    def buffered_ms(self) -> int:
+        """How much sound the input buffer holds: what came since it was emptied last."""
+        return self.heard_ms - self._empty_since_ms
 
     async def listen(self, track: Track) -> None:
         """Until the track ends. A track that nobody drains would fill the memory with decoded frames."""
@@ -56,8 +70,9 @@ class Microphone:
         finally:
             await asyncio.shield(self._give_back(detector))
 
-    def forget(self) -> None:
-        """Drop what was being said, without a word: the buffer was cleared or committed by hand."""
+    def empty(self) -> None:
+        """The buffer was committed or cleared; what was being said is dropped without a word."""
+        self._empty_since_ms = self.heard_ms
         self._activity = VoiceActivity()
 
     async def _give_back(self, detector: "asyncio.Task[Detector]") -> None:
@@ -82,11 +97,12 @@ class Microphone:
     def _hear(self, score: float) -> None:
         detection = self._turn_detection()
         if detection is None:
-            self.forget()
+            self._activity = VoiceActivity()
             return
         noticed = self._activity.hear(score, self.heard_ms, detection)
         if noticed is not None:
             self._noticed(noticed)
+        self._passed(detection, self._activity.speaking)
 
 
 async def drain(track: Track) -> None:

@@ -1,74 +1,129 @@
 """Faults that are asked for by name: the one seam through which the emulator misbehaves.
 
 A new fault is a line in `MISHAPS`, its parameters in `PARAMETERS`, and one question at the place where it
-happens.
+happens: `look` for a fault that lasts, `take` for one that happens `times` times.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 from realtime_emulator.refusals import Mistake, invalid_type, missing_parameter, unknown_parameter
 
 ATTACH_404 = "404 on attach"
 REFUSE_OFFER = "refuse the offer"
+SLOW_MINT = "slow mint"
+SLOW_OFFER = "slow offer"
+DROP_SIDEBAND = "drop the sideband"
+SERVER_ERROR = "server error after attach"
+HANG_UP = "hang up by itself"
+CUT_NETWORK = "cut the network of a call"
+TRANSCRIPTION_FAILS = "transcription fails"
+FAIL_RESPONSE = "fail the response"
 
 MISHAPS: dict[str, str] = {
     ATTACH_404: "For the first `ms` milliseconds of each call's life, its sideband answers 404 call_id_not_found.",
     REFUSE_OFFER: "The next `times` offers are refused with the HTTP status `status`, in the vendor's envelope.",
+    SLOW_MINT: "`client_secrets` waits `ms` milliseconds before it does anything.",
+    SLOW_OFFER: "`calls` waits `ms` milliseconds; then it makes the call, whether or not the client has gone.",
+    DROP_SIDEBAND: "A sideband is closed with `code` (1006: cut off without a close frame), `ms` after it attached.",
+    SERVER_ERROR: "A sideband is told an `error` of type server_error whose code is null, `ms` after it attached.",
+    HANG_UP: "A call is ended by the service, `ms` after its answer.",
+    CUT_NETWORK: "A call's packets are lost both ways, `ms` after its peer connected: nobody says goodbye.",
+    TRANSCRIPTION_FAILS: "Each transcription fails with DeploymentNotFound, and the call goes on.",
+    FAIL_RESPONSE: "A response ends with the status failed and a server_error, before it says anything.",
 }
 
 PARAMETERS: dict[str, dict[str, int]] = {
     ATTACH_404: {"ms": 1000},
     REFUSE_OFFER: {"times": 1, "status": 400},
+    SLOW_MINT: {"ms": 1000},
+    SLOW_OFFER: {"ms": 1000},
+    DROP_SIDEBAND: {"times": 1, "code": 1011, "ms": 0},
+    SERVER_ERROR: {"times": 1, "ms": 0},
+    HANG_UP: {"times": 1, "ms": 0},
+    CUT_NETWORK: {"times": 1, "ms": 0},
+    TRANSCRIPTION_FAILS: {},
+    FAIL_RESPONSE: {"times": 1},
 }
-"""Each fault's parameters with their defaults."""
+"""Each fault's parameters with their defaults. Those with `times` are used up, the others last."""
+
+BEFORE_THE_CALL = {REFUSE_OFFER, SLOW_MINT, SLOW_OFFER}
+"""These happen when there is no call yet, so they take no `call_id`."""
+
+_BOUNDS = {"ms": (0, 3_600_000), "times": (1, 1_000_000), "status": (400, 599), "code": (1000, 4999)}
+
+
+@dataclass
+class Armed:
+    name: str
+    call_id: str | None
+    values: dict[str, int]
+
+    def as_json(self) -> dict[str, Any]:
+        named = {"call_id": self.call_id} if self.call_id else {}
+        return {"name": self.name, **named, **self.values}
 
 
 class Mishaps:
     def __init__(self) -> None:
-        self._armed: dict[str, dict[str, int]] = {}
+        self._armed: list[Armed] = []
 
     def arm(self, body: dict[str, Any]) -> None:
-        """`{"name": …, <parameter>: n …}`. Raises `Mistake` for a name or a parameter that is not known."""
-        name = body.get("name")
+        """`{"name": …, <parameter>: n …, "call_id"?: …}`. Replaces what was armed for the same call, or for any.
+
+        Raises `Mistake` for a name or a parameter that is not known.
+        """
+        name, call_id = body.get("name"), body.get("call_id")
         if name is None:
             raise missing_parameter("name")
         if not isinstance(name, str) or name not in MISHAPS:
             raise Mistake("invalid_value", f"No mishap is called '{str(name)[:64]}'. GET lists them.", "name")
-        self._armed[name] = {**PARAMETERS[name], **_read_parameters(name, body)}
+        if call_id is not None and (not isinstance(call_id, str) or name in BEFORE_THE_CALL):
+            raise invalid_type("call_id", "a call's id, for a mishap that happens on a call")
+        values = {**PARAMETERS[name], **_read_parameters(name, body)}
+        self._armed = [one for one in self._armed if (one.name, one.call_id) != (name, call_id)]
+        self._armed.append(Armed(name, call_id, values))
 
     def disarm(self) -> None:
         self._armed.clear()
 
-    def look(self, name: str) -> dict[str, int] | None:
-        """The parameters of a fault that is armed, and stays so."""
-        return self._armed.get(name)
+    def forget(self, call_id: str) -> None:
+        """The call is over; what was armed for it alone cannot happen any more."""
+        self._armed = [one for one in self._armed if one.call_id != call_id]
 
-    def take(self, name: str) -> dict[str, int] | None:
+    def look(self, name: str, call_id: str | None = None) -> dict[str, int] | None:
+        """The parameters of a fault that is armed for this call or for any, and stays so."""
+        found = self._find(name, call_id)
+        return found.values if found else None
+
+    def take(self, name: str, call_id: str | None = None) -> dict[str, int] | None:
         """The same for a fault with `times`: one of them is used up."""
-        armed = self._armed.get(name)
-        if armed is None:
+        found = self._find(name, call_id)
+        if found is None:
             return None
-        armed["times"] -= 1
-        if armed["times"] <= 0:
-            del self._armed[name]
-        return armed
+        found.values["times"] -= 1
+        if found.values["times"] <= 0:
+            self._armed.remove(found)
+        return found.values
 
     def as_json(self) -> dict[str, Any]:
         known = [
             {"name": name, "does": sentence, "parameters": PARAMETERS[name]}
             for name, sentence in MISHAPS.items()
         ]
-        return {"mishaps": known, "armed": [{"name": name, **found} for name, found in self._armed.items()]}
+        return {"mishaps": known, "armed": [one.as_json() for one in self._armed]}
+
+    def _find(self, name: str, call_id: str | None) -> Armed | None:
+        mine = [one for one in self._armed if one.name == name and one.call_id in (None, call_id)]
+        return next((one for one in mine if one.call_id), mine[0] if mine else None)
 
 
 def _read_parameters(name: str, body: dict[str, Any]) -> dict[str, int]:
-    wanted = {key: value for key, value in body.items() if key != "name"}
+    wanted = {key: value for key, value in body.items() if key not in ("name", "call_id")}
     for key, value in wanted.items():
         if key not in PARAMETERS[name]:
             raise unknown_parameter(key)
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise invalid_type(key, "a whole number of at least 1")
-    status = wanted.get("status", 400)
-    if not 400 <= status <= 599:
-        raise Mistake("invalid_value", f"Invalid 'status': {status} is not an error status.", "status")
+        low, high = _BOUNDS[key]
+        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+            raise invalid_type(key, f"a whole number from {low} to {high}")
     return wanted

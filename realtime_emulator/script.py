@@ -1,9 +1,10 @@
-"""What users are said to have said, and what the model answers. Hears no sound: transcripts are scripted."""
+"""What users are said to have said, what the model answers, and which functions it calls. It hears no sound."""
 
 import re
+from dataclasses import dataclass
 from typing import Any
 
-from realtime_emulator.refusals import Mistake, invalid_type, unknown_parameter
+from realtime_emulator.refusals import Mistake, invalid_type, missing_parameter, unknown_parameter
 
 BUILT_IN = {
     "hello": "Hello! It is lovely to hear from you. How can I help?",
@@ -19,33 +20,60 @@ BUILT_IN = {
 }
 UNPROMPTED = "Hello! This is the emulator. The call works, so please say something."
 UNSCRIPTED = "Thank you, I can hear you. This is the emulator, and your call works."
+STILL_THERE = "Are you still there? Just say something when you are ready."
 UNSCRIPTED_TEXT = "Thank you for your message. This is the emulator, and your call works."
+
+
+OUTPUT = "{output}"
+"""In a scripted reply to a tool's output, this stands for the output."""
+
+
+@dataclass
+class Part:
+    """What one script says; None where it says nothing. Phrases are kept without marks and capitals."""
+
+    heard: list[str] | None = None
+    replies: dict[str, str] | None = None
+    tools: dict[str, list[dict[str, Any]]] | None = None
+    not_deployed: list[str] | None = None
+
+    def absorb(self, other: "Part") -> None:
+        for name, value in vars(other).items():
+            if value is not None:
+                setattr(self, name, value)
 
 
 class Script:
     """One script for all calls, and one for each call that got its own. A call reads it from its first line."""
 
     def __init__(self) -> None:
-        self._heard: list[str] = []
-        self._heard_by_call: dict[str, list[str]] = {}
-        self._replies: dict[str, str] = {}
-        self._replies_by_call: dict[str, dict[str, str]] = {}
+        self._for_all = Part()
+        self._by_call: dict[str, Part] = {}
         self._lines_read: dict[str, int] = {}
 
     def write(self, body: dict[str, Any]) -> None:
-        """`{"heard": [text…], "replies": {said: answer}, "call_id": "rtc_…"?}`; what is omitted stays."""
-        heard, replies, call_id = _read_script(body)
+        """`{"heard": [text…], "replies": {said: answer}, "tools": {said: call}, "not_deployed": [model…]}`.
+
+        A call is `{"name", "arguments", "reply"?}` or an array of them. With `call_id` for that call alone. What
+        is omitted stays; what is written for all calls replaces what single calls had. Raises `Mistake`.
+        """
+        part, call_id = _read_script(body)
         if call_id is not None:
-            self._write_for(call_id, heard, replies)
+            self._by_call.setdefault(call_id, Part()).absorb(part)
+            if part.heard is not None:
+                self._lines_read[call_id] = 0
             return
-        if heard is not None:
-            self._heard, self._heard_by_call, self._lines_read = heard, {}, {}
-        if replies is not None:
-            self._replies, self._replies_by_call = replies, {}
+        self._for_all.absorb(part)
+        if part.heard is not None:
+            self._lines_read = {}
+        for one in self._by_call.values():
+            for name in (name for name, value in vars(part).items() if value is not None):
+                setattr(one, name, None)
 
     def next_heard(self, call_id: str, seconds: float) -> str:
         """What the caller is said to have said; past the script's end, honestly how long it was."""
-        lines = self._heard_by_call.get(call_id, self._heard)
+        own = self._part(call_id).heard
+        lines = (self._for_all.heard if own is None else own) or []
         read = self._lines_read.get(call_id, 0)
         self._lines_read[call_id] = read + 1
         return lines[read] if read < len(lines) else f"({seconds:.1f} seconds of speech)"
@@ -55,39 +83,86 @@ class Script:
         if words is None:
             return UNPROMPTED
         said = _plain(words)
-        for replies in (self._replies_by_call.get(call_id, {}), self._replies, BUILT_IN):
-            if said in replies:
+        for replies in (self._part(call_id).replies, self._for_all.replies, BUILT_IN):
+            if replies and said in replies:
                 return replies[said]
+        if not words:
+            return STILL_THERE
         return UNSCRIPTED if spoken else UNSCRIPTED_TEXT
 
+    def calls_for(self, call_id: str, words: str) -> list[dict[str, Any]]:
+        """The function calls, each `{"name", "arguments"}`, with which the model answers these words."""
+        said = _plain(words)
+        for tools in (self._part(call_id).tools, self._for_all.tools):
+            if tools and said in tools:
+                return tools[said]
+        return []
+
+    def reply_to_output(self, call_id: str, words: str | None, output: str) -> str:
+        """What the model says once it has a tool's output; the output itself, unless a reply is scripted."""
+        replies = [call["reply"] for call in self.calls_for(call_id, words or "") if call.get("reply")]
+        return replies[0].replace(OUTPUT, output) if replies else output or UNSCRIPTED_TEXT
+
+    def is_deployed(self, model: str) -> bool:
+        return model not in (self._for_all.not_deployed or [])
+
     def forget(self, call_id: str) -> None:
-        for kept in (self._heard_by_call, self._replies_by_call, self._lines_read):
-            kept.pop(call_id, None)
+        self._by_call.pop(call_id, None)
+        self._lines_read.pop(call_id, None)
 
-    def _write_for(self, call_id: str, heard: list[str] | None, replies: dict[str, str] | None) -> None:
-        if heard is not None:
-            self._heard_by_call[call_id] = heard
-            self._lines_read[call_id] = 0
-        if replies is not None:
-            self._replies_by_call[call_id] = replies
+    def _part(self, call_id: str) -> Part:
+        return self._by_call.get(call_id, Part())
 
 
-def _read_script(body: dict[str, Any]) -> tuple[list[str] | None, dict[str, str] | None, str | None]:
+def _read_script(body: dict[str, Any]) -> tuple[Part, str | None]:
     for name in body:
-        if name not in ("heard", "replies", "call_id"):
+        if name not in ("heard", "replies", "tools", "not_deployed", "call_id"):
             raise unknown_parameter(name)
-    heard, replies, call_id = body.get("heard"), body.get("replies"), body.get("call_id")
-    if heard is not None and not (isinstance(heard, list) and all(isinstance(one, str) for one in heard)):
-        raise invalid_type("heard", "an array of strings")
+    if body == {}:
+        raise Mistake("missing_required_parameter", "Give 'heard', 'replies', 'tools' or 'not_deployed'.")
+    call_id, replies = body.get("call_id"), body.get("replies")
+    if call_id is not None and not isinstance(call_id, str):
+        raise invalid_type("call_id", "a string")
     if replies is not None and not (
         isinstance(replies, dict) and all(isinstance(one, str) and one for one in replies.values())
     ):
         raise invalid_type("replies", "an object of strings")
-    if call_id is not None and not isinstance(call_id, str):
-        raise invalid_type("call_id", "a string")
-    if body == {}:
-        raise Mistake("missing_required_parameter", "Give 'heard', 'replies', or both.")
-    return heard, {_plain(said): reply for said, reply in replies.items()} if replies else replies, call_id
+    kept = {_plain(said): reply for said, reply in replies.items()} if replies is not None else None
+    return Part(
+        _read_texts(body, "heard"), kept, _read_tools(body.get("tools")), _read_texts(body, "not_deployed")
+    ), call_id
+
+
+def _read_texts(body: dict[str, Any], name: str) -> list[str] | None:
+    texts = body.get(name)
+    if texts is not None and not (isinstance(texts, list) and all(isinstance(one, str) for one in texts)):
+        raise invalid_type(name, "an array of strings")
+    return texts
+
+
+def _read_tools(tools: object) -> dict[str, list[dict[str, Any]]] | None:
+    if tools is None:
+        return None
+    if not isinstance(tools, dict):
+        raise invalid_type("tools", "an object")
+    read = {said: calls if isinstance(calls, list) else [calls] for said, calls in tools.items()}
+    for said, calls in read.items():
+        for call in calls:
+            _judge_call(f"tools.{said}", call)
+    return {_plain(said): calls for said, calls in read.items()}
+
+
+def _judge_call(param: str, call: object) -> None:
+    if not isinstance(call, dict):
+        raise invalid_type(param, "an object")
+    for name in ("name", "arguments"):
+        if name not in call:
+            raise missing_parameter(f"{param}.{name}")
+    for name in call:
+        if name not in ("name", "arguments", "reply"):
+            raise unknown_parameter(f"{param}.{name}")
+    if not isinstance(call["name"], str) or not isinstance(call.get("reply", ""), str):
+        raise invalid_type(param, "a name and a reply that are strings")
 
 
 def _plain(words: str) -> str:

@@ -29,6 +29,10 @@ SEMANTIC_VAD: dict[str, Any] = {
     "interrupt_response": True,
 }
 
+SILENCE_BY_EAGERNESS_MS = {"low": 2000, "medium": 1000, "auto": 1000, "high": 500}
+"""A quarter of the longest waits that OpenAI documents (8, 4 and 2 s): who does not understand words cannot know
+when a sentence is complete, so a silence decides."""
+
 _DETECTIONS = {"server_vad": SERVER_VAD, "semantic_vad": SEMANTIC_VAD}
 _MERGED_GROUPS = ("audio", "input", "output")
 
@@ -62,6 +66,14 @@ class Session:
         return str(self._body["instructions"])
 
     @property
+    def tools(self) -> list[dict[str, Any]]:
+        return list(self._body["tools"])
+
+    @property
+    def tool_choice(self) -> Any:
+        return self._body["tool_choice"]
+
+    @property
     def output_modalities(self) -> list[str]:
         return list(self._body["output_modalities"])
 
@@ -86,9 +98,14 @@ class Session:
 
     @property
     def turn_detection(self) -> dict[str, Any] | None:
-        """None: no automatic turns. Semantic detection is heard as silence of the usual length."""
+        """None: no automatic turns. Semantic detection is heard as silence, as long as its eagerness asks for."""
         detection = self._body["audio"]["input"]["turn_detection"]
-        return None if detection is None else {**SERVER_VAD, **detection}
+        if detection is None:
+            return None
+        if detection["type"] == "semantic_vad":
+            patience = SILENCE_BY_EAGERNESS_MS[detection["eagerness"]]
+            return {**SERVER_VAD, **detection, "silence_duration_ms": patience}
+        return {**SERVER_VAD, **detection}
 
 
 def read_wanted(session: object) -> dict[str, Any]:

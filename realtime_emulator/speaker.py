@@ -1,6 +1,7 @@
 """The outgoing track: silence, and the model's speech when there is any, one RTP frame each 20 ms.
 
-It is the output buffer of the protocol: it knows exactly when a response's sound began and ended to leave.
+It is the output buffer of the protocol: it knows exactly when a response's sound began and ended to leave, and
+how much of it had left when it was cut.
 """
 
 import asyncio
@@ -18,6 +19,7 @@ from realtime_emulator.speech import RATE, Speech
 FRAME_MS = 20
 FRAME_SAMPLES = RATE * FRAME_MS // 1000
 FRAME_BYTES = FRAME_SAMPLES * 2
+BYTES_PER_MS = RATE * 2 // 1000
 LATEST_SECONDS = 0.2
 """When the loop was kept away longer than this, the clock starts anew instead of sending a burst."""
 MOST_WAITING = 8
@@ -29,6 +31,14 @@ class _Playing:
     response_id: str
     pcm: bytes
     sent: int = 0
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A response's sound that was cut off: how much of it had left, in ms; 0 when it had not begun."""
+
+    response_id: str
+    heard_ms: int
 
 
 class Speaker(MediaStreamTrack):
@@ -65,12 +75,18 @@ class Speaker(MediaStreamTrack):
         if len(self._to_play) < MOST_WAITING:
             self._to_play.append(_Playing(response_id, speech.pcm))
 
-    def clear(self) -> str | None:
-        """Fall silent at once. Returns the response that was cut off, None when there was nothing to cut."""
-        cut = self._to_play[0].response_id if self._to_play else None
+    def shorten(self, response_id: str, ms: int) -> None:
+        """Only the first `ms` of it were made; what has left has left."""
+        for one in self._to_play:
+            if one.response_id == response_id:
+                one.pcm = one.pcm[: max(ms * BYTES_PER_MS, one.sent, FRAME_BYTES)]
+
+    def clear(self) -> list[Cut]:
+        """Fall silent at once. Returns what was cut off, what was playing first."""
+        self._tell_what_left()
+        cuts = [Cut(one.response_id, min(one.sent, len(one.pcm)) // BYTES_PER_MS) for one in self._to_play]
         self._to_play.clear()
-        self._left.clear()
-        return cut
+        return cuts
 
     async def recv(self) -> AudioFrame:
         """The next frame, when it is time. The sender asks again only after the one before has left."""

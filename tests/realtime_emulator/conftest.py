@@ -34,6 +34,10 @@ class Voice(MediaStreamTrack):
         super().__init__()
         self._pcm, self._frames, self._began = pcm, 0, 0.0
 
+    def say(self, pcm: bytes) -> None:
+        """Speak now."""
+        self._pcm = self._pcm[: self._frames * 1920].ljust(self._frames * 1920, b"\0") + pcm
+
     async def recv(self) -> AudioFrame:
         now = time.monotonic()
         self._began = self._began or now

@@ -12,6 +12,7 @@ from realtime_emulator.dialects import AZURE
 from realtime_emulator.identifiers import Identifiers
 from realtime_emulator.ledger import Ledger
 from realtime_emulator.line import Line
+from realtime_emulator.mishaps import Mishaps
 from realtime_emulator.script import Script
 from realtime_emulator.session import Session
 from realtime_emulator.speech import Synthesizer
@@ -48,6 +49,7 @@ def make_call() -> Call:
         session,
         Conversation("conv_x"),
         Script(),
+        Mishaps(),
         record,
         filtered=False,
     )

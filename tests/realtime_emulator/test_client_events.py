@@ -43,7 +43,7 @@ HELLO = {
         ({"type": "response.cancel"}, "response_cancel_not_active", None),
         ({"type": "response.create", "response": {"volume": 1}}, "unknown_parameter", "response.volume"),
         (
-            {"type": "response.create", "response": {"conversation": "none"}},
+            {"type": "response.create", "response": {"conversation": "elsewhere"}},
             "invalid_value",
             "response.conversation",
         ),

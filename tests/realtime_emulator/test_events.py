@@ -20,6 +20,7 @@ UNKNOWN_TO_THE_SDK = {
     "ResponseTextDeltaEvent.obfuscation": _DELTA,
     "ResponseAudioTranscriptDeltaEvent.obfuscation": _DELTA,
     "ConversationItemInputAudioTranscriptionDeltaEvent.obfuscation": _DELTA,
+    "ResponseFunctionCallArgumentsDeltaEvent.obfuscation": "the same (azure_tool_call_round.json)",
     "ResponseContentPartAddedEvent.content": _CONTENT,
     "ResponseContentPartDoneEvent.content": _CONTENT,
 }
@@ -46,50 +47,88 @@ def foreign_fields(value: Any) -> set[str]:
     return set()
 
 
+HELLO = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Hi"}]}
+WEATHER = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Weather?"}]}
+TOOL = {"type": "function", "name": "get_weather", "parameters": {"type": "object"}}
+
+
 async def _run_all(emulator: Any, caller: Any, speech: bytes, dialect: str) -> list[dict[str, Any]]:
-    """One call on which everything happens that can happen."""
-    session = {"audio": {"input": {"transcription": {"model": "gpt-4o-transcribe"}}}}
+    """One call on which everything happens that can happen, but a long silence."""
+    session = {"audio": {"input": {"transcription": {"model": "gpt-4o-transcribe"}}}, "tools": [TOOL]}
     async with caller(emulator, dialect=dialect, says=speech, session=session) as call:
         await call.wait_for("output_audio_buffer.started")
         await call.wait_for("response.done")
         said = call.named("conversation.item.done")[-1]["item"]["id"]
         await call.tell(
-            {"type": "output_audio_buffer.clear"},
             {"type": "conversation.item.retrieve", "item_id": said},
             {"type": "conversation.item.truncate", "item_id": said, "content_index": 0, "audio_end_ms": 100},
+            {"type": "output_audio_buffer.clear"},
             {"type": "conversation.item.delete", "item_id": said},
             {"type": "input_audio_buffer.clear"},
             {"type": "session.update", "session": {"type": "realtime", "output_modalities": ["text"]}},
-            {
-                "type": "conversation.item.create",
-                "item": {
-                    "type": "message",
-                    "role": "user",
-                    "content": [{"type": "input_text", "text": "Hi"}],
-                },
-            },
-            {
-                "type": "conversation.item.create",
-                "item": {"type": "function_call_output", "call_id": "c", "output": "{}"},
-            },
+            {"type": "conversation.item.create", "item": HELLO},
             {"type": "response.create", "response": {"metadata": {"topic": "test"}}},
+            {
+                "type": "response.create",
+                "response": {"conversation": "none", "metadata": {}, "input": [HELLO]},
+            },
             {"type": "no such event", "event_id": "mine"},
         )
-        await call.wait_for("response.done", 2)
-        await call.tell({"type": "response.create", "response": {"output_modalities": ["audio"]}})
-        await call.wait_for("response.created", 3)
-        await call.tell({"type": "response.cancel"})
         await call.wait_for("response.done", 3)
+        await _call_a_tool(emulator, call)
         await call.tell({"type": "response.create", "response": {"output_modalities": ["audio"]}})
+        await call.wait_for("response.created", 6)
+        await call.tell({"type": "response.cancel"})
+        await call.wait_for("response.done", 6)
+        await emulator.control(
+            "POST", "/emulator/mishaps", {"name": "fail the response", "call_id": call.call_id}, 200
+        )
+        await call.tell({"type": "response.create"})
+        await call.wait_for("response.done", 7)
+        limited = {"output_modalities": ["audio"], "max_output_tokens": 60}
+        await call.tell({"type": "response.create", "response": limited})
         await call.wait_for("output_audio_buffer.stopped")
+        failing = {"name": "transcription fails", "call_id": call.call_id}
+        await emulator.control("POST", "/emulator/mishaps", failing, 200)
+        await call.tell({"type": "input_audio_buffer.commit"})
+        await call.wait_for("conversation.item.input_audio_transcription.failed")
+        statuses = [event["response"]["status"] for event in call.named("response.done")]
+        assert statuses[5:] == ["cancelled", "failed", "incomplete"]
         return [*call.events, *call.channel_events]
+
+
+async def _call_a_tool(emulator: Any, call: Any) -> None:
+    tools = {"Weather?": {"name": "get_weather", "arguments": {"city": "London"}}}
+    await emulator.control("POST", "/emulator/script", {"call_id": call.call_id, "tools": tools}, 204)
+    await call.tell({"type": "conversation.item.create", "item": WEATHER}, {"type": "response.create"})
+    done = await call.wait_for("response.done", 4)
+    asked = done["response"]["output"][0]["call_id"]
+    output = {"type": "function_call_output", "call_id": asked, "output": "Foggy."}
+    await call.tell({"type": "conversation.item.create", "item": output}, {"type": "response.create"})
+    await call.wait_for("response.done", 5)
+
+
+async def _stay_silent(emulator: Any, caller: Any, dialect: str) -> list[dict[str, Any]]:
+    detection = {"type": "server_vad", "idle_timeout_ms": 5000}
+    session = {"output_modalities": ["text"], "audio": {"input": {"turn_detection": detection}}}
+    async with caller(emulator, dialect=dialect, session=session) as call:
+        await call.wait_for_channel()
+        await call.tell({"type": "response.create"})
+        await call.wait_for("response.done", 2)
+        return list(call.events)
 
 
 @pytest.mark.parametrize("dialect", ["azure", "openai"])
 def test_every_event_is_strictly_one_of_the_official_types(
     emulator: Any, caller: Any, voices: dict[str, bytes], dialect: str
 ) -> None:
-    events = asyncio.run(_run_all(emulator, caller, voices["Hello!"], dialect))
+    async def run() -> list[dict[str, Any]]:
+        async with asyncio.TaskGroup() as group:
+            silent = group.create_task(_stay_silent(emulator, caller, dialect))
+            busy = group.create_task(_run_all(emulator, caller, voices["Hello!"], dialect))
+        return [*silent.result(), *busy.result()]
+
+    events = asyncio.run(run())
     classes = official_classes()
     foreign: set[str] = set()
     for event in events:

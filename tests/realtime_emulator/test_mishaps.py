@@ -33,7 +33,7 @@ def test_the_list_says_what_each_does_and_what_is_armed(mishaps: str) -> None:
         {"name": "rain"},
         {"name": ["404 on attach"]},
         {"name": "404 on attach", "times": 1},
-        {"name": "404 on attach", "ms": 0},
+        {"name": "404 on attach", "ms": -1},
         {"name": "404 on attach", "ms": "500"},
         {"name": "refuse the offer", "status": 200},
         {"name": "refuse the offer", "times": True},

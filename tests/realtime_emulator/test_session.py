@@ -60,8 +60,20 @@ def test_another_type_of_turn_detection_starts_from_its_defaults(session: Sessio
         session, {"audio": {"input": {"turn_detection": {"type": "semantic_vad", "eagerness": "low"}}}}
     )
     assert after["audio"]["input"]["turn_detection"] == {**SEMANTIC_VAD, "eagerness": "low"}
+
+
+@pytest.mark.parametrize(
+    ("eagerness", "ms"), [("low", 2000), ("auto", 1000), ("medium", 1000), ("high", 500)]
+)
+def test_the_less_eager_it_is_the_longer_semantic_detection_waits(
+    session: Session, eagerness: str, ms: int
+) -> None:
+    update(
+        session, {"audio": {"input": {"turn_detection": {"type": "semantic_vad", "eagerness": eagerness}}}}
+    )
     assert session.turn_detection is not None
-    assert session.turn_detection["silence_duration_ms"] == SERVER_VAD["silence_duration_ms"]
+    assert session.turn_detection["silence_duration_ms"] == ms
+    assert session.turn_detection["interrupt_response"] is True
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import asyncio
 from itertools import count
 
-from realtime_emulator.speaker import FRAME_BYTES, FRAME_MS, Speaker
+from realtime_emulator.speaker import FRAME_BYTES, FRAME_MS, Cut, Speaker
 from realtime_emulator.speech import Speech
 
 LOUD = b"\x00\x20" * (FRAME_BYTES // 2)
@@ -54,12 +54,48 @@ def test_what_is_cleared_is_silent_at_once_and_never_stops() -> None:
     async def play() -> None:
         pulled = Pulled()
         pulled.speaker.play("a", Speech(LOUD * 10))
-        for _ in range(2):
+        pulled.speaker.play("b", Speech(LOUD))
+        for _ in range(3):
             await pulled.pull()
-        assert pulled.speaker.clear() == "a"
+        assert pulled.speaker.clear() == [Cut("a", 3 * FRAME_MS), Cut("b", 0)]
         assert await pulled.pull() == bytes(FRAME_BYTES)
         assert pulled.told == ["started a"]
-        assert pulled.speaker.clear() is None
+        assert pulled.speaker.clear() == []
+
+    asyncio.run(play())
+
+
+def test_what_is_cleared_with_its_first_frame_has_started_before_it_is_cut() -> None:
+    async def play() -> None:
+        pulled = Pulled()
+        pulled.speaker.play("a", Speech(LOUD * 10))
+        await pulled.pull()
+        assert pulled.speaker.clear() == [Cut("a", FRAME_MS)]
+        assert pulled.told == ["started a"]
+
+    asyncio.run(play())
+
+
+def test_what_is_cleared_with_its_last_frame_has_stopped_and_was_not_cut() -> None:
+    async def play() -> None:
+        pulled = Pulled()
+        pulled.speaker.play("a", Speech(LOUD))
+        await pulled.pull()
+        assert pulled.speaker.clear() == []
+        assert pulled.told == ["started a", "stopped a"]
+
+    asyncio.run(play())
+
+
+def test_what_was_never_made_is_not_heard() -> None:
+    async def play() -> None:
+        pulled = Pulled()
+        pulled.speaker.play("a", Speech(LOUD * 10))
+        await pulled.pull()
+        pulled.speaker.shorten("a", 2 * FRAME_MS)
+        assert await pulled.pull() == LOUD
+        assert await pulled.pull() == bytes(FRAME_BYTES)
+        assert pulled.told == ["started a", "stopped a"]
 
     asyncio.run(play())
 

@@ -123,7 +123,7 @@ def test_a_threshold_of_the_session_decides() -> None:
 
 
 def test_a_click_is_no_turn() -> None:
-    assert hear_all([0.0, 0.9, 0.9, 0.0, 0.0, 0.9, 0.0], SERVER_VAD) == []
+    assert hear_all([0.0, 0.9, 0.0, 0.0, 0.9, 0.0], SERVER_VAD) == []
 
 
 def test_a_pause_shorter_than_the_silence_does_not_end_a_turn() -> None:
