@@ -49,30 +49,33 @@ def playwright() -> Iterator[Playwright]:
 @pytest.fixture(scope="session")
 def question(tmp_path_factory: pytest.TempPathFactory) -> array.array[int]:
     """The question, spoken."""
-    return _spoken(tmp_path_factory.mktemp("question") / "flite.wav", QUESTION)
+    return spoken(tmp_path_factory.mktemp("question") / "flite.wav", QUESTION)
 
 
 @pytest.fixture(scope="session")
 def speech(tmp_path_factory: pytest.TempPathFactory, question: array.array[int]) -> Path:
     """One spoken question between silences, as a microphone would hear it."""
-    return _write(
-        tmp_path_factory.mktemp("speech") / "question.wav", _silence(2.0) + question + _silence(60.0)
+    return record(
+        tmp_path_factory.mktemp("speech") / "question.wav", silence_of(2.0) + question + silence_of(60.0)
     )
 
 
 @pytest.fixture(scope="session")
 def late_speech(tmp_path_factory: pytest.TempPathFactory, question: array.array[int]) -> Path:
     """The same, late enough for somebody to press a key before it."""
-    return _write(tmp_path_factory.mktemp("late") / "question.wav", _silence(5.0) + question + _silence(60.0))
+    return record(
+        tmp_path_factory.mktemp("late") / "question.wav", silence_of(5.0) + question + silence_of(60.0)
+    )
 
 
 @pytest.fixture(scope="session")
 def silence(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A microphone in an empty room."""
-    return _write(tmp_path_factory.mktemp("silence") / "silence.wav", _silence(60.0))
+    return record(tmp_path_factory.mktemp("silence") / "silence.wav", silence_of(60.0))
 
 
-def _spoken(file: Path, text: str) -> array.array[int]:
+def spoken(file: Path, text: str) -> array.array[int]:
+    """Flite's voice, at RATE."""
     assert shutil.which("flite"), "Debian's flite is missing; `make test` installs it"
     subprocess.run(["flite", "-voice", "rms", "-t", text, "-o", str(file)], check=True)
     with wave.open(str(file)) as said:
@@ -81,12 +84,14 @@ def _spoken(file: Path, text: str) -> array.array[int]:
     return array.array("h", (samples[int(n * step)] for n in range(int(len(samples) / step))))
 
 
-def _silence(seconds: float) -> array.array[int]:
+def silence_of(seconds: float) -> array.array[int]:
+    """An empty room, at RATE."""
     # Not digital zero: no room is that quiet, and a voice detector must not learn that it could be.
     return array.array("h", (int(3 * math.sin(n / 7)) for n in range(int(seconds * RATE))))
 
 
-def _write(path: Path, samples: array.array[int]) -> Path:
+def record(path: Path, samples: array.array[int]) -> Path:
+    """A WAV file that Chromium takes for a microphone."""
     with wave.open(str(path), "wb") as out:
         out.setnchannels(1)
         out.setsampwidth(2)

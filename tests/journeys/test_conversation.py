@@ -7,10 +7,13 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
 import requests
+from openai.types.realtime.realtime_client_event_param import RealtimeClientEventParam
 from playwright.sync_api import Browser, Page, expect
+from pydantic import ConfigDict, TypeAdapter, with_config
 
 from realtime.events import WEBRTC_FILTER_ALLOWED
 from tests.journeys.conftest import QUESTION
@@ -38,6 +41,30 @@ def two_profiles(tmp_path_factory: pytest.TempPathFactory, emulator: Emulator) -
     built = House.build(folder, emulator.url, SWITCHBOARD_PROFILES=str(folder / "profiles.toml")).start()
     yield built
     built.stop()
+
+
+def keep_what_is_sent(page: Page) -> None:
+    """From the next page on, keep every event that goes out on its data channel."""
+    page.add_init_script(
+        """
+        window.sent = [];
+        const send = RTCDataChannel.prototype.send;
+        RTCDataChannel.prototype.send = function (text) { window.sent.push(JSON.parse(text)); send.call(this, text); };
+        """
+    )
+
+
+def types_of_what_was_sent(page: Page) -> set[str]:
+    """Their types; each event is what the official package means by it, strictly and with nothing besides."""
+    known = {
+        get_args(get_type_hints(event)["type"])[0]: event for event in get_args(RealtimeClientEventParam)
+    }
+    sent = page.evaluate("window.sent")
+    for event in sent:
+        strictly = with_config(ConfigDict(extra="forbid", strict=True))(known[event["type"]])
+        TypeAdapter(strictly).validate_python(event)
+        assert event["event_id"]
+    return {event["type"] for event in sent}
 
 
 def say(page: Page, text: str) -> None:
@@ -94,6 +121,7 @@ def test_push_to_talk_sends_only_what_was_said_while_it_was_pressed(
 ) -> None:
     emulator.script([QUESTION], {QUESTION: REPLY})
     page = browse(late_speech).new_page()
+    keep_what_is_sent(page)
     page.goto(house.url + "/")
     page.select_option("#mode", "push-to-talk")
     call_id = start_call(page, house)
@@ -109,10 +137,16 @@ def test_push_to_talk_sends_only_what_was_said_while_it_was_pressed(
     assert not house.events(call_id, type="input_audio_buffer.committed")
     page.mouse.up()
     answered(page, REPLY)
+    until(lambda: peak(page, "#model-level") > 0.02, "the model's voice")
+    say(page, "And what of Spain?")
+    until(lambda: house.events(call_id, type="output_audio_buffer.cleared"), "the cut")
+    sent = types_of_what_was_sent(page)
     page.click("#hang-up")
+    assert {"session.update", "input_audio_buffer.clear", "input_audio_buffer.commit"} <= sent
+    assert {"conversation.item.create", "response.create", "output_audio_buffer.clear"} <= sent
 
     call = house.ended(call_id)
-    assert said(call) == [("user", QUESTION), ("assistant", REPLY)]
+    assert said(call)[:3] == [("user", QUESTION), ("assistant", REPLY), ("user", "And what of Spain?")]
     seen = [event["type"] for event in house.events(call_id, source="upstream")]
     assert "input_audio_buffer.speech_started" not in seen and seen.count("input_audio_buffer.committed") == 1
 
