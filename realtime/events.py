@@ -1,10 +1,9 @@
-"""The events of a realtime session: their names, how to read one that may be anything, and how to write the few that
-we send. It knows the shapes of OpenAI's API schema and nothing of order, calls or sockets."""
+"""The events of a realtime session: their names, and how to read one that may be anything. It knows the shapes of
+OpenAI's API schema and nothing of order, calls or sockets."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
@@ -120,39 +119,3 @@ def _read_leniently(raw: bytes) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return event if isinstance(event, dict) else None
-
-
-def session_update(session: Mapping[str, Any], event_id: str | None = None) -> dict[str, Any]:
-    """Changes what `session` names and keeps the rest; `{}` changes nothing and is answered by the whole session."""
-    return _event("session.update", event_id, session={"type": "realtime", **session})
-
-
-def text_message(text: str, event_id: str | None = None) -> dict[str, Any]:
-    """The user's words, typed. The model answers only when a response is created after it."""
-    item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": text}]}
-    return _event("conversation.item.create", event_id, item=item)
-
-
-def response_create(event_id: str | None = None) -> dict[str, Any]:
-    """Asks for a response with the session's settings; refused while another one is active."""
-    return _event("response.create", event_id)
-
-
-def response_cancel(event_id: str | None = None) -> dict[str, Any]:
-    """Stops the response in progress; the error `response_cancel_not_active` only means that it was over."""
-    return _event("response.cancel", event_id)
-
-
-def input_audio_buffer_clear(event_id: str | None = None) -> dict[str, Any]:
-    """Forgets the sound that was heard and not yet committed."""
-    return _event("input_audio_buffer.clear", event_id)
-
-
-def output_audio_buffer_clear(event_id: str | None = None) -> dict[str, Any]:
-    """Silences what the model says (WebRTC and SIP only); cancel the response first."""
-    return _event("output_audio_buffer.clear", event_id)
-
-
-def _event(type: str, event_id: str | None, **fields: Any) -> dict[str, Any]:
-    identity = {"event_id": event_id} if event_id else {}
-    return {"type": type, **identity, **fields}

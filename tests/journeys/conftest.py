@@ -47,30 +47,51 @@ def playwright() -> Iterator[Playwright]:
 
 
 @pytest.fixture(scope="session")
-def speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def question(tmp_path_factory: pytest.TempPathFactory) -> array.array[int]:
+    """The question, spoken."""
+    return spoken(tmp_path_factory.mktemp("question") / "flite.wav", QUESTION)
+
+
+@pytest.fixture(scope="session")
+def speech(tmp_path_factory: pytest.TempPathFactory, question: array.array[int]) -> Path:
     """One spoken question between silences, as a microphone would hear it."""
-    assert shutil.which("flite"), "Debian's flite is missing; `make test` installs it"
-    folder = tmp_path_factory.mktemp("speech")
-    subprocess.run(["flite", "-voice", "rms", "-t", QUESTION, "-o", str(folder / "flite.wav")], check=True)
-    with wave.open(str(folder / "flite.wav")) as said:
-        samples = array.array("h", said.readframes(said.getnframes()))
-        step = said.getframerate() / RATE
-    spoken = array.array("h", (samples[int(n * step)] for n in range(int(len(samples) / step))))
-    return _write(folder / "question.wav", _silence(2.0) + spoken + _silence(60.0))
+    return record(
+        tmp_path_factory.mktemp("speech") / "question.wav", silence_of(2.0) + question + silence_of(60.0)
+    )
+
+
+@pytest.fixture(scope="session")
+def late_speech(tmp_path_factory: pytest.TempPathFactory, question: array.array[int]) -> Path:
+    """The same, late enough for somebody to press a key before it."""
+    return record(
+        tmp_path_factory.mktemp("late") / "question.wav", silence_of(5.0) + question + silence_of(60.0)
+    )
 
 
 @pytest.fixture(scope="session")
 def silence(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A microphone in an empty room."""
-    return _write(tmp_path_factory.mktemp("silence") / "silence.wav", _silence(60.0))
+    return record(tmp_path_factory.mktemp("silence") / "silence.wav", silence_of(60.0))
 
 
-def _silence(seconds: float) -> array.array[int]:
+def spoken(file: Path, text: str) -> array.array[int]:
+    """Flite's voice, at RATE."""
+    assert shutil.which("flite"), "Debian's flite is missing; `make test` installs it"
+    subprocess.run(["flite", "-voice", "rms", "-t", text, "-o", str(file)], check=True)
+    with wave.open(str(file)) as said:
+        samples = array.array("h", said.readframes(said.getnframes()))
+        step = said.getframerate() / RATE
+    return array.array("h", (samples[int(n * step)] for n in range(int(len(samples) / step))))
+
+
+def silence_of(seconds: float) -> array.array[int]:
+    """An empty room, at RATE."""
     # Not digital zero: no room is that quiet, and a voice detector must not learn that it could be.
     return array.array("h", (int(3 * math.sin(n / 7)) for n in range(int(seconds * RATE))))
 
 
-def _write(path: Path, samples: array.array[int]) -> Path:
+def record(path: Path, samples: array.array[int]) -> Path:
+    """A WAV file that Chromium takes for a microphone."""
     with wave.open(str(path), "wb") as out:
         out.setnchannels(1)
         out.setsampwidth(2)
