@@ -11,7 +11,7 @@ import uvloop
 
 from call_log.store import SchemaBehind, Store, StoreUnavailable
 from observer.limits import Limits
-from observer.node import Node, NodeLost
+from observer.node import Node, NodeLost, WriterDied
 from observer.settings import Settings
 from realtime import logs
 from realtime.client import Client
@@ -42,8 +42,10 @@ async def serve(settings: Settings, limits: Limits) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     try:
         await Node(store, upstream, credential, client, prices, limits).run(stop)
-    except* NodeLost:
-        log.error("node_lost", hint="others took this node for dead; start it again")
+    except* (NodeLost, WriterDied) as lost:
+        log.error(
+            "node_lost", reason=type(lost.exceptions[0]).__name__, hint="its calls go to the next observer"
+        )
         raise SystemExit(1) from None
     finally:
         client.close()

@@ -46,6 +46,10 @@ class NodeLost(Exception):
     """The node's row is gone: others took it for dead, and it may not act any more."""
 
 
+class WriterDied(Exception):
+    """Our own code failed in the writer's thread: nothing would be durable any more."""
+
+
 class Node:
     """Make it, then `run` it until `stop` is set."""
 
@@ -71,7 +75,10 @@ class Node:
         self._woken = asyncio.Event()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Observe until `stop`; then hand every call back. Raises NodeLost, or StoreUnavailable at the start."""
+        """Observe until `stop`; then hand every call back. Raises NodeLost, or StoreUnavailable at the start.
+
+        When the writer died, nothing can be handed back: the process must end at once, and its lock with it.
+        """
         await self._join()
         watch = CallLogWatch(self._store, self._wake)
         try:
@@ -82,7 +89,10 @@ class Node:
                     duty.cancel()
         finally:
             await watch.close()
-            await self._leave()
+            if not self._writer.failed.is_set():
+                await self._leave()
+        if self._writer.failed.is_set():
+            raise WriterDied(self.node_id)
 
     async def _join(self) -> None:
         self._lock.acquire()

@@ -76,6 +76,41 @@ def test_what_was_shown_survives_kill_minus_9_and_the_call_is_taken_over(
     own_house.ended(call_id)
 
 
+DYING_WRITER = """
+from call_log import events
+append = events.append
+def append_once(*given, seen=[]):
+    seen.append(1)
+    if len(seen) > 1:
+        raise RuntimeError("a mistake of ours")
+    return append(*given)
+events.append = append_once
+from observer.__main__ import main
+main()
+"""
+
+
+def test_an_observer_whose_writer_dies_ends_and_the_next_one_takes_its_calls(
+    tmp_path: Path, player: Player
+) -> None:
+    house = House.build(tmp_path / "dying", player.url)
+    dying = house.start_observer("-c", DYING_WRITER)
+    house.start_web()
+    house.ready()
+    player.expect(Scenario([Attach(frames=[SPEECH]), Attach(frames=['{"type": "after", "event_id": "2"}'])]))
+    call_id = house.connect(OFFER).headers["X-Call-Id"]
+
+    assert dying.child.wait(20) == 1
+    assert "a mistake of ours" in dying.said() and "node_lost" in dying.said()
+    house.observers.remove(dying)
+    house.start_observer()
+
+    until(lambda: house.events(call_id, type="after"), "an event of the second observer")
+    house.hang_up(call_id)
+    house.ended(call_id)
+    house.stop()
+
+
 def test_a_browser_that_never_connects_ends_its_call(impatient_house: House, emulator: Emulator) -> None:
     answer = impatient_house.connect(a_real_offer())
     assert answer.status_code == 201
