@@ -11,7 +11,8 @@ import structlog
 from aiohttp import web
 
 from realtime_emulator.app import create_app
-from realtime_emulator.logs import configure_logs
+from realtime_emulator.logs import LEVELS, configure_logs
+from realtime_emulator.session import SESSION_SECONDS
 
 SHUTDOWN_SECONDS = 1.0
 
@@ -20,7 +21,7 @@ log = structlog.get_logger()
 
 def main() -> None:
     options = _read_options()
-    configure_logs()
+    configure_logs(options.log_level)
     asyncio.run(_serve(options))
 
 
@@ -40,7 +41,27 @@ def _read_options() -> argparse.Namespace:
         action="store_true",
         help="greet each sideband with session.created (the recorded services do not)",
     )
+    parser.add_argument(
+        "--session-seconds",
+        type=_read_seconds,
+        default=SESSION_SECONDS,
+        help=f"how long a session may last (default: {SESSION_SECONDS}, as the services allow)",
+    )
+    parser.add_argument(
+        "--log-level",
+        type=str.lower,
+        choices=LEVELS,
+        default="info",
+        help="lowest level logged (default: info)",
+    )
     return parser.parse_args()
+
+
+def _read_seconds(text: str) -> int:
+    seconds = int(text)
+    if not 1 <= seconds <= SESSION_SECONDS:
+        raise argparse.ArgumentTypeError(f"expected 1 to {SESSION_SECONDS} seconds, got {seconds}")
+    return seconds
 
 
 async def _serve(options: argparse.Namespace) -> None:
@@ -50,6 +71,7 @@ async def _serve(options: argparse.Namespace) -> None:
         media_host=options.media_host,
         greet_sidebands=options.session_created_on_attach,
         tones=options.tones,
+        session_seconds=options.session_seconds,
     )
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
     await runner.setup()

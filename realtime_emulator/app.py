@@ -11,12 +11,14 @@ from realtime_emulator.credentials import read_credential
 from realtime_emulator.dialects import DIALECTS, dialect_of
 from realtime_emulator.ephemeral import EphemeralSecrets
 from realtime_emulator.identifiers import Identifiers
+from realtime_emulator.identity import Identity
 from realtime_emulator.ledger import Ledger
 from realtime_emulator.mishaps import Mishaps
 from realtime_emulator.negotiation import Negotiation
 from realtime_emulator.peer import bind_to
 from realtime_emulator.refusals import Mistake, Refusal
 from realtime_emulator.script import Script
+from realtime_emulator.session import SESSION_SECONDS
 from realtime_emulator.speech import Synthesizer, find_flite
 
 LONGEST_BODY_BYTES = 1024 * 1024
@@ -31,20 +33,26 @@ def create_app(
     greet_sidebands: bool = False,
     flite: str | None = None,
     tones: bool = False,
+    session_seconds: int = SESSION_SECONDS,
 ) -> web.Application:
     """The emulator as an aiohttp application.
 
     `seed` makes names and pauses repeat (None: by chance); `media_host` is the address that WebRTC binds to;
-    `greet_sidebands` sends `session.created` on attach; `tones` speaks without flite even when it is there.
+    `greet_sidebands` sends `session.created` on attach; `tones` speaks without flite even when it is there;
+    `session_seconds` is when a session hits its maximum duration.
     """
     bind_to(media_host)
     seed = secrets.randbits(32) if seed is None else seed
     ledger, script, mishaps = Ledger(), Script(), Mishaps()
-    calls = Calls(seed, ledger, script, mishaps, Synthesizer(None if tones else flite or find_flite()))
-    ephemeral = EphemeralSecrets(Identifiers(secrets.SystemRandom()))
+    synthesizer = Synthesizer(None if tones else flite or find_flite())
+    calls = Calls(seed, ledger, script, mishaps, synthesizer, session_seconds)
+    unguessable = Identifiers(secrets.SystemRandom())
+    ephemeral, identity = EphemeralSecrets(unguessable), Identity(unguessable)
     app = web.Application(client_max_size=LONGEST_BODY_BYTES, middlewares=[_notes(ledger), _cors, _refusals])
     for dialect in DIALECTS:
-        app.add_routes(Negotiation(dialect, seed, calls, mishaps, ephemeral, greet_sidebands).routes())
+        negotiation = Negotiation(dialect, seed, calls, mishaps, ephemeral, identity, greet_sidebands)
+        app.add_routes(negotiation.routes())
+    app.add_routes(identity.routes())
     app.add_routes(Control(ledger, mishaps, script, calls).routes())
 
     async def end_calls(_: web.Application) -> None:

@@ -3,10 +3,8 @@
 import asyncio
 import random
 import time
-from collections.abc import Callable
 
 import structlog
-from aiortc.mediastreams import MediaStreamTrack
 
 from realtime_emulator.call import Call
 from realtime_emulator.conversation import Conversation
@@ -16,81 +14,31 @@ from realtime_emulator.ledger import Ledger
 from realtime_emulator.line import Line
 from realtime_emulator.mishaps import Mishaps
 from realtime_emulator.offers import OfferRefused
-from realtime_emulator.peer import Channel, Peer
+from realtime_emulator.open_call import OpenCall
 from realtime_emulator.refusals import Mistake, Refusal
 from realtime_emulator.script import Script
 from realtime_emulator.session import SESSION_SECONDS, Session
-from realtime_emulator.sideband import Sideband
 from realtime_emulator.speech import Synthesizer
 from realtime_emulator.voice_activity import Detectors
 
 MOST_CALLS = 30
 """Open calls per process: about one core's worth. Beyond it, calls do not slow down, they drop."""
 RETRY_AFTER_SECONDS = 5
-CLOSE_CODES = {"shutdown": 1001}
-"""How sidebands are closed, by what ended the call; 1000 when nothing is said here."""
-
 log = structlog.get_logger()
-
-
-class OpenCall:
-    """A call with its peer and its sidebands: what happens at the peer is told here."""
-
-    def __init__(self, call: Call, end: Callable[["OpenCall", str], None], now: Callable[[], int]) -> None:
-        self.call = call
-        self.peer = Peer(self)
-        self.sidebands: set[Sideband] = set()
-        self._end, self._now = end, now
-
-    @property
-    def id(self) -> str:
-        return self.call.id
-
-    @property
-    def age_ms(self) -> int:
-        """Since the answer went out."""
-        return self._now() - (self.call.line.record.answered_at or self._now())
-
-    def peer_connected(self) -> None:
-        self.call.line.record.peer_connected_at = self._now()
-        log.info("peer_connected", call=self.id)
-
-    def peer_left(self) -> None:
-        self._end(self, "peer")
-
-    def channel_opened(self, channel: Channel) -> None:
-        self.call.line.channel = channel
-        self.call.line.greet(channel)
-
-    def channel_spoke(self, channel: Channel, raw: str | bytes) -> None:
-        self.call.hear(raw, "data_channel", channel)
-
-    def track_came(self, track: MediaStreamTrack) -> None:
-        self.call.listen(track)
-
-    def attach(self, sideband: Sideband) -> None:
-        record = self.call.line.record
-        self.sidebands.add(sideband)
-        self.call.line.sidebands.append(sideband)
-        record.sideband_attaches += 1
-        record.sidebands = len(self.sidebands)
-        log.info("sideband_attached", call=self.id)
-        if record.ended_at is not None:  # it ended while the sideband shook hands
-            sideband.finish(1000, str(record.ended_by))
-
-    def detach(self, sideband: Sideband) -> None:
-        self.sidebands.discard(sideband)
-        if sideband in self.call.line.sidebands:
-            self.call.line.sidebands.remove(sideband)
-        self.call.line.record.sidebands = len(self.sidebands)
 
 
 class Calls:
     def __init__(
-        self, seed: int, ledger: Ledger, script: Script, mishaps: Mishaps, synthesizer: Synthesizer
+        self,
+        seed: int,
+        ledger: Ledger,
+        script: Script,
+        mishaps: Mishaps,
+        synthesizer: Synthesizer,
+        session_seconds: int = SESSION_SECONDS,
     ) -> None:
         self._seed, self._ledger, self._script, self._synthesizer = seed, ledger, script, synthesizer
-        self._mishaps = mishaps
+        self._mishaps, self._session_seconds = mishaps, session_seconds
         self.detectors = Detectors()
         self._open: dict[str, OpenCall] = {}
         self._endings: set[asyncio.Task[None]] = set()
@@ -98,6 +46,11 @@ class Calls:
 
     def find(self, call_id: str) -> OpenCall | None:
         return self._open.get(call_id)
+
+    def suffer(self) -> None:
+        """Mishaps were armed: let them happen to the calls that are open, the newest first."""
+        for opened in reversed(list(self._open.values())):
+            opened.suffer()
 
     def settle_records(self) -> None:
         for one in self._open.values():
@@ -120,7 +73,7 @@ class Calls:
             await self._discard(opened)
             message = f"Failed to parse offer: {refused}"
             raise Refusal(400, Mistake("invalid_offer", message)) from refused
-        opened.call.line.record.answered_at = self._ledger.now()
+        opened.live(self._session_seconds)
         log.info("call_opened", call=opened.id, dialect=dialect.name, filtered=filtered)
         return opened.id, answer
 
@@ -147,7 +100,7 @@ class Calls:
         chance = random.Random(f"{self._seed}/{self._opened}")
         ids = Identifiers(chance)
         call_id, new_session_id = dialect.name_call(ids)
-        session = Session(session_id or new_session_id, wanted, int(time.time()) + SESSION_SECONDS)
+        session = Session(session_id or new_session_id, wanted, int(time.time()) + self._session_seconds)
         record = self._ledger.open_call(call_id, dialect.name)
         conversation = Conversation(ids.new("conv"))
         line = Line(
@@ -168,14 +121,10 @@ class Calls:
         """An offer that was refused never was a call."""
         self._open.pop(opened.id, None)
         self._ledger.forget_call(opened.id)
-        await opened.call.close()
-        await opened.peer.close()
+        await opened.close("refused")
 
     async def _close(self, opened: OpenCall, by: str) -> None:
-        for sideband in list(opened.sidebands):
-            sideband.finish(CLOSE_CODES.get(by, 1000), by)
-        await opened.call.close()
-        await opened.peer.close()
+        await opened.close(by)
         self._script.forget(opened.id)
         self._mishaps.forget(opened.id)
 

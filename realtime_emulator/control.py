@@ -35,6 +35,7 @@ class Control:
 
     async def arm_mishap(self, request: web.Request) -> web.Response:
         self._mishaps.arm(read_object(await request.read()))
+        self._calls.suffer()
         return web.json_response(self._mishaps.as_json())
 
     async def disarm_mishaps(self, request: web.Request) -> web.Response:

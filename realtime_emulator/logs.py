@@ -5,25 +5,29 @@ import sys
 
 import structlog
 
+LEVELS = ("debug", "info", "warning", "error", "critical")
 QUIET = ("aiortc", "aioice", "aiohttp.access")
 """They tell of every packet or request; below WARNING nobody wants it."""
 
 
-def configure_logs() -> None:
+def configure_logs(level: str = "info") -> None:
+    """`level` is one of `LEVELS`."""
+    lowest = logging.getLevelNamesMapping()[level.upper()]
     stamp = structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts")
-    level = structlog.processors.add_log_level
+    name_level = structlog.processors.add_log_level
     render = structlog.processors.JSONRenderer()
     structlog.configure(
-        processors=[stamp, level, structlog.processors.format_exc_info, render],
+        processors=[stamp, name_level, structlog.processors.format_exc_info, render],
+        wrapper_class=structlog.make_filtering_bound_logger(lowest),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
     lines = logging.StreamHandler(sys.stderr)
     lines.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             processor=render,
-            foreign_pre_chain=[stamp, level, structlog.processors.format_exc_info],
+            foreign_pre_chain=[stamp, name_level, structlog.processors.format_exc_info],
         )
     )
-    logging.basicConfig(level=logging.INFO, handlers=[lines], force=True)
+    logging.basicConfig(level=lowest, handlers=[lines], force=True)
     for name in QUIET:
-        logging.getLogger(name).setLevel(logging.WARNING)
+        logging.getLogger(name).setLevel(max(lowest, logging.WARNING))

@@ -11,7 +11,7 @@ from typing import Any
 
 from aiohttp import BodyPartReader, web
 
-from realtime_emulator.calls import Calls, OpenCall
+from realtime_emulator.calls import Calls
 from realtime_emulator.credentials import (
     NEEDS_EPHEMERAL,
     Credential,
@@ -22,9 +22,11 @@ from realtime_emulator.credentials import (
 from realtime_emulator.dialects import Dialect
 from realtime_emulator.ephemeral import EphemeralSecrets, read_lifetime
 from realtime_emulator.identifiers import Identifiers
+from realtime_emulator.identity import Identity
 from realtime_emulator.json_reading import read_object
-from realtime_emulator.mishaps import ATTACH_404, REFUSE_OFFER, Mishaps
+from realtime_emulator.mishaps import ATTACH_404, REFUSE_OFFER, SLOW_MINT, SLOW_OFFER, Mishaps
 from realtime_emulator.offers import OfferRefused, read_offer
+from realtime_emulator.open_call import OpenCall
 from realtime_emulator.refusals import Mistake, Refusal, call_not_found, unauthorized
 from realtime_emulator.session import Session, read_wanted
 from realtime_emulator.sideband import Sideband
@@ -51,11 +53,12 @@ class Negotiation:
         calls: Calls,
         mishaps: Mishaps,
         secrets: EphemeralSecrets,
+        identity: Identity,
         greets: bool,
     ) -> None:
         """`greets`: send `session.created` to a sideband that attaches. Recordings of WebRTC calls show none."""
         self._dialect, self._calls, self._mishaps, self._secrets = dialect, calls, mishaps, secrets
-        self._greets = greets
+        self._identity, self._greets = identity, greets
         self._ids = Identifiers(random.Random(f"{seed}/{dialect.name}"))
 
     def routes(self) -> list[web.RouteDef]:
@@ -68,7 +71,8 @@ class Negotiation:
         ]
 
     async def mint(self, request: web.Request) -> web.Response:
-        require_durable(self._dialect, read_credential(request.headers))
+        self._require_durable(read_credential(request.headers))
+        await self._be_slow(SLOW_MINT)
         body = read_object(await request.read() or b"{}")
         for name in body:
             if name not in ("session", "expires_after"):
@@ -87,6 +91,7 @@ class Negotiation:
         refusal = self._mishaps.take(REFUSE_OFFER)
         if refusal is not None:
             raise _arranged_refusal(refusal["status"])
+        await self._be_slow(SLOW_OFFER)
         filtered = self._dialect.name == "azure" and request.query.get("webrtcfilter") == "on"
         call_id, answer = await self._calls.open(
             self._dialect, wanted.offer, wanted.session, wanted.session_id, filtered
@@ -142,7 +147,7 @@ class Negotiation:
             return await self._read_ephemeral(request, credential)
         if self._dialect.calls_need_ephemeral:
             raise unauthorized(NEEDS_EPHEMERAL, code="401")
-        require_durable(self._dialect, credential)
+        self._require_durable(credential)
         if request.content_type.startswith("multipart/"):
             return await _read_multipart(request)
         return _Wanted(await _read_raw(request), {"type": "realtime"})
@@ -160,9 +165,18 @@ class Negotiation:
     def _require_any(self, credential: Credential) -> None:
         """A durable credential, or an ephemeral one that is alive (a shipped Azure client uses it so)."""
         if credential.kind != "ephemeral":
-            require_durable(self._dialect, credential)
+            self._require_durable(credential)
         elif self._secrets.find(credential.value) is None:
             raise refused_ephemeral()
+
+    def _require_durable(self, credential: Credential) -> None:
+        require_durable(self._dialect, credential)
+        if self._dialect.name == "azure" and credential.kind == "bearer":
+            self._identity.require(credential.value)
+
+    async def _be_slow(self, name: str) -> None:
+        if fault := self._mishaps.look(name):
+            await asyncio.sleep(fault["ms"] / 1000)
 
     def _stamp(self) -> dict[str, str]:
         return {self._dialect.request_id_header: self._ids.request(), "openai-version": "2020-10-01"}

@@ -3,6 +3,7 @@
 import copy
 from typing import Any
 
+from realtime_emulator.beta_shape import read_shape
 from realtime_emulator.refusals import Mistake
 from realtime_emulator.session_rules import judge_session
 
@@ -52,6 +53,7 @@ class Session:
         """Merge `change` in: what it omits is kept, null clears. Raises `Mistake`, and then nothing changed."""
         if not isinstance(change, dict):
             raise Mistake("invalid_type", "Invalid type for 'session': expected an object.", "session")
+        change = read_shape(change)
         judge_session(change, type_required=True)
         if change.get("model", self._body["model"]) != self._body["model"]:
             raise Mistake("invalid_value", "The model of a session cannot be changed.", "session.model")
@@ -60,6 +62,10 @@ class Session:
             message = "Cannot update a conversation's voice if assistant audio is present."
             raise Mistake("cannot_update_voice", message, "session.audio.output.voice")
         _merge(self._body, copy.deepcopy(change))
+
+    @property
+    def id(self) -> str:
+        return str(self._body["id"])
 
     @property
     def instructions(self) -> str:
@@ -114,6 +120,7 @@ def read_wanted(session: object) -> dict[str, Any]:
         return {"type": "realtime"}
     if not isinstance(session, dict):
         raise Mistake("invalid_type", "Invalid type for 'session': expected an object.", "session")
+    session = read_shape(session)
     judge_session(session, type_required=True)
     return session
 

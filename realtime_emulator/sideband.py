@@ -6,6 +6,8 @@ from aiohttp import ClientConnectionResetError, web
 
 MOST_WAITING = 20_000
 """Events that may wait for a client that does not read; then its connection is cut."""
+CUT_OFF = 1006
+"""The code by which a WebSocket client names a connection that ended without a close frame."""
 
 
 class Sideband:
@@ -20,7 +22,10 @@ class Sideband:
         self._waiting.put_nowait(text)
 
     def finish(self, code: int, reason: str) -> None:
-        """Close, after everything that was sent before has gone out."""
+        """Close, after everything that was sent before has gone out; `CUT_OFF` closes without a close frame."""
+        if code == CUT_OFF and self._transport is not None:
+            self._transport.abort()
+            return
         self._waiting.put_nowait((code, reason))
 
     async def write(self) -> None:

@@ -1,6 +1,7 @@
 """The emulator is held to what the real services said: order, shapes and values, less what chance decides."""
 
 import asyncio
+import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -114,6 +115,64 @@ def test_a_voice_turn_is_the_recorded_one_event_for_event(
     ]
     theirs = [one for one in recorded if "transcription" not in one["type"]]
     assert comparable(ours) == comparable(theirs)
+
+
+def test_a_transcription_that_has_no_deployment_fails_as_recorded(
+    emulator: Any, caller: Any, wire: Wire, voices: dict[str, bytes]
+) -> None:
+    recorded = [one for one in received(wire("azure_voice_turn")) if one["type"].endswith(".failed")]
+    session = {"audio": {"input": {"transcription": {"model": "not a deployment"}}}}
+
+    async def talk() -> list[dict[str, Any]]:
+        async with caller(emulator, says=voices["Hello!"], session=session) as call:
+            await emulator.control("POST", "/emulator/script", {"not_deployed": ["not a deployment"]}, 204)
+            failed = await call.wait_for("conversation.item.input_audio_transcription.failed")
+            await emulator.control("POST", "/emulator/script", {"not_deployed": []}, 204)
+            await call.wait_for("response.done")
+            return [failed]
+
+    def without_names(events: list[dict[str, Any]]) -> str:
+        return re.sub(r"(item|event)_\w+", r"\1_…", json.dumps(events))
+
+    assert without_names(asyncio.run(talk())) == without_names(recorded)
+
+
+def test_a_function_call_and_its_answer_are_the_recorded_ones(emulator: Any, caller: Any, wire: Wire) -> None:
+    frames = wire("azure_tool_call_round")["frames"][1:]  # the first greets: it is of a WebSocket session
+    sent = [frame["event"] for frame in frames if frame["direction"] == "sent"]
+    recorded = [frame["event"] for frame in frames if frame["direction"] == "received"]
+    call_event = next(one for one in recorded if one["type"] == "response.function_call_arguments.done")
+    question, tool = "What is the weather in London?", call_event["name"]
+
+    async def talk() -> list[dict[str, Any]]:
+        async with caller(emulator, connects=False) as call:
+            tools = {question: {"name": tool, "arguments": call_event["arguments"]}}
+            await emulator.control("POST", "/emulator/script", {"call_id": call.call_id, "tools": tools}, 204)
+            update, ask, create, answer, again = sent
+            await call.tell(update, ask, create)
+            done = await call.wait_for("response.done")
+            call_id = done["response"]["output"][0]["call_id"]
+            await call.tell({**answer, "item": {**answer["item"], "call_id": call_id}}, again)
+            await call.wait_for("response.done", 2)
+            return list(call.events)
+
+    ours, theirs = comparable(without_streams(asyncio.run(talk()))), comparable(without_streams(recorded))
+    assert mask_calls(ours) == mask_calls(theirs)
+
+
+def without_streams(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Each run of deltas is one, without its text: how a model's words are cut into tokens is its own affair."""
+    kept: list[dict[str, Any]] = []
+    for event in events:
+        if not event["type"].endswith(".delta"):
+            kept.append(event)
+        elif not kept or kept[-1]["type"] != event["type"]:
+            kept.append({**event, "delta": "…", "obfuscation": ""})
+    return kept
+
+
+def mask_calls(events: list[Any]) -> Any:
+    return json.loads(re.sub(r"call_\w{16}\b", "call_…", json.dumps(events)))
 
 
 TRANSCRIBED_AS_RECORDED = {

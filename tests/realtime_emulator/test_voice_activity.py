@@ -91,7 +91,13 @@ def test_speech_is_one_turn(listen: Any, voices: dict[str, bytes]) -> None:
     assert 1000 < stopped.speech_ms < 2000
 
 
-@pytest.mark.parametrize("sound", [noise(3), tone(3), bytes(SECOND * 6), tone(0.05) + bytes(SECOND * 2)])
+BEEPS = (tone(0.1) + bytes(SECOND)) * 4
+BURSTS = (noise(0.1) + bytes(SECOND)) * 4
+
+
+@pytest.mark.parametrize(
+    "sound", [noise(3), tone(3), bytes(SECOND * 6), tone(0.05) + bytes(SECOND * 2), BEEPS, BURSTS]
+)
 def test_noise_tones_and_silence_are_no_turn(listen: Any, sound: bytes) -> None:
     assert listen(sound) == []
 
@@ -124,6 +130,13 @@ def test_a_threshold_of_the_session_decides() -> None:
 
 def test_a_click_is_no_turn() -> None:
     assert hear_all([0.0, 0.9, 0.0, 0.0, 0.9, 0.0], SERVER_VAD) == []
+
+
+def test_speech_is_noticed_after_64_ms_because_an_interruption_waits_for_it() -> None:
+    activity = VoiceActivity()
+    assert activity.hear(0.9, WINDOW_MS, SERVER_VAD) is None
+    assert activity.hear(0.9, 2 * WINDOW_MS, SERVER_VAD) == SpeechStarted(0)
+    assert 2 * WINDOW_MS == 64
 
 
 def test_a_pause_shorter_than_the_silence_does_not_end_a_turn() -> None:

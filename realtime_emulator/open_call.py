@@ -1,0 +1,134 @@
+"""A call with its peer and its sidebands, and what befalls it: its session's end, and the mishaps it was promised."""
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+from aiortc.mediastreams import MediaStreamTrack
+
+from realtime_emulator.call import Call
+from realtime_emulator.mishaps import CUT_NETWORK, DROP_SIDEBAND, HANG_UP, SERVER_ERROR
+from realtime_emulator.peer import Channel, Peer
+from realtime_emulator.sideband import Sideband
+
+SESSION_OVER = "Your session hit the maximum duration of 60 minutes."
+"""Seen by many clients, as the error's message and as the reason of the close."""
+CLOSINGS = {"shutdown": (1001, "shutdown"), "session_limit": (1001, SESSION_OVER)}
+"""How sidebands are closed, by what ended the call; 1000 and its name when nothing is said here."""
+
+log = structlog.get_logger()
+
+
+class OpenCall:
+    """What happens at the peer is told here."""
+
+    def __init__(self, call: Call, end: Callable[["OpenCall", str], None], now: Callable[[], int]) -> None:
+        self.call = call
+        self.peer = Peer(self)
+        self.sidebands: set[Sideband] = set()
+        self._end, self._now = end, now
+        self._timers: list[asyncio.TimerHandle] = []
+
+    @property
+    def id(self) -> str:
+        return self.call.id
+
+    @property
+    def age_ms(self) -> int:
+        """Since the answer went out."""
+        return self._now() - (self.call.line.record.answered_at or self._now())
+
+    def live(self, seconds: float) -> None:
+        """The answer is made: the session has begun, and lasts so long."""
+        self.call.line.record.answered_at = self._now()
+        self._later(seconds, self._expire)
+        self._befall_call()
+
+    def suffer(self) -> None:
+        """Mishaps were armed: what is due to an open call happens now."""
+        self._befall_call()
+        if self.call.line.record.peer_connected_at is not None:
+            self._befall_peer()
+        for sideband in list(self.sidebands):
+            self._befall_sideband(sideband)
+
+    def peer_connected(self) -> None:
+        self.call.line.record.peer_connected_at = self._now()
+        log.info("peer_connected", call=self.id)
+        self._befall_peer()
+
+    def peer_left(self) -> None:
+        self._end(self, "peer")
+
+    def channel_opened(self, channel: Channel) -> None:
+        self.call.line.channel = channel
+        self.call.line.greet(channel)
+
+    def channel_spoke(self, channel: Channel, raw: str | bytes) -> None:
+        self.call.hear(raw, "data_channel", channel)
+
+    def track_came(self, track: MediaStreamTrack) -> None:
+        self.call.listen(track)
+
+    def attach(self, sideband: Sideband) -> None:
+        record = self.call.line.record
+        self.sidebands.add(sideband)
+        self.call.line.sidebands.append(sideband)
+        record.sideband_attaches += 1
+        record.sidebands = len(self.sidebands)
+        log.info("sideband_attached", call=self.id)
+        if record.ended_at is not None:  # it ended while the sideband shook hands
+            sideband.finish(*_closing(str(record.ended_by)))
+            return
+        self._befall_sideband(sideband)
+
+    def detach(self, sideband: Sideband) -> None:
+        self.sidebands.discard(sideband)
+        if sideband in self.call.line.sidebands:
+            self.call.line.sidebands.remove(sideband)
+        self.call.line.record.sidebands = len(self.sidebands)
+
+    async def close(self, by: str) -> None:
+        """Close everything, the sidebands after all that was sent to them before."""
+        for timer in self._timers:
+            timer.cancel()
+        for sideband in list(self.sidebands):
+            sideband.finish(*_closing(by))
+        await self.call.close()
+        await self.peer.close()
+
+    def _expire(self) -> None:
+        self.call.line.trouble({"code": "session_expired", "message": SESSION_OVER})
+        self._end(self, "session_limit")
+
+    def _befall_call(self) -> None:
+        if fault := self.call.line.mishaps.take(HANG_UP, self.id):
+            self._later(fault["ms"] / 1000, lambda: self._end(self, "upstream"))
+
+    def _befall_peer(self) -> None:
+        if fault := self.call.line.mishaps.take(CUT_NETWORK, self.id):
+            self._later(fault["ms"] / 1000, self.peer.cut)
+
+    def _befall_sideband(self, sideband: Sideband) -> None:
+        mishaps, line = self.call.line.mishaps, self.call.line
+        if fault := mishaps.take(SERVER_ERROR, self.id):
+            error = {"type": "server_error", "message": _server_error(line.session.id)}
+            self._later(fault["ms"] / 1000, lambda: line.trouble(error, sideband))
+        if dropped := mishaps.take(DROP_SIDEBAND, self.id):
+            code = dropped["code"]
+            self._later(dropped["ms"] / 1000, lambda: sideband.finish(code, ""))
+
+    def _later(self, seconds: float, deed: Callable[[], None]) -> None:
+        self._timers.append(asyncio.get_running_loop().call_later(seconds, deed))
+
+
+def _closing(by: str) -> tuple[int, str]:
+    return CLOSINGS.get(by, (1000, by))
+
+
+def _server_error(session_id: str) -> str:
+    """As met on Azure, September 2025: code, parameter and event id are all null."""
+    return (
+        "The server had an error while processing your request. Sorry about that! You can retry your request,"
+        f" or contact support if the error persists. Please include the session ID {session_id} in your message."
+    )
