@@ -90,10 +90,17 @@ main()
 """
 
 
+@pytest.fixture
+def empty_house(tmp_path: Path, player: Player) -> Iterator[House]:
+    built = House.build(tmp_path / "empty", player.url)
+    yield built
+    built.stop()
+
+
 def test_an_observer_whose_writer_dies_ends_and_the_next_one_takes_its_calls(
-    tmp_path: Path, player: Player
+    empty_house: House, player: Player
 ) -> None:
-    house = House.build(tmp_path / "dying", player.url)
+    house = empty_house
     dying = house.start_observer("-c", DYING_WRITER)
     house.start_web()
     house.ready()
@@ -108,7 +115,6 @@ def test_an_observer_whose_writer_dies_ends_and_the_next_one_takes_its_calls(
     until(lambda: house.events(call_id, type="after"), "an event of the second observer")
     house.hang_up(call_id)
     house.ended(call_id)
-    house.stop()
 
 
 def test_a_browser_that_never_connects_ends_its_call(impatient_house: House, emulator: Emulator) -> None:
