@@ -15,14 +15,16 @@ from realtime.errors import CredentialUnavailable, Misconfigured
 from realtime.secret import Secret
 
 if TYPE_CHECKING:
-    from azure.core.credentials import TokenCredential
+    from azure.core.credentials import AccessToken, TokenCredential
 
 # Both this scope and https://ai.azure.com/.default are accepted on *.openai.azure.com; a setting of the processes.
 DEFAULT_SCOPE = "https://cognitiveservices.azure.com/.default"
 NAME_VARIABLE = "AZURE_TOKEN_CREDENTIALS"
 _GROUPS = ("dev", "prod")
-# One caller in thirty seconds tries to refresh a token near its end, within its own request: azure-identity's own
-# patience (five tries, 25 s) is longer than a browser waits for its answer.
+BACK_OFF_SECONDS = 5.0  # after a refresh that failed, while the last token still serves
+LAST_SECONDS = 10  # of a token's life, in which it might die on the way
+# A refresh happens within some caller's request: azure-identity's own patience (five tries, 25 s) is longer than a
+# browser waits for its answer.
 PATIENCE = {"retry_total": 2, "retry_backoff_factor": 0.1, "connection_timeout": 1, "read_timeout": 3}
 _HEADER_TEXT = re.compile(r"[!-~]+")
 
@@ -55,11 +57,12 @@ class ApiKey:
 
 
 class Entra:
-    """An Entra ID identity. Every call asks azure-identity, which answers from its own cache while a token lives, has
-    one caller refresh it near its end, and keeps serving the old one while that fails.
+    """An Entra ID identity. Every call asks azure-identity, which answers from its own cache while a token lives.
 
-    What it does not do is hold back the many who find no token at all: each would fetch one. They wait here for the
-    first. Those who find a living one never wait.
+    Two things it does not do are done here. Many who find no token at all would each fetch one: they wait for the
+    first. And it forgets a token some minutes before its end (for managed identities, where MSAL keeps the cache), so
+    that an endpoint that is down then would be felt at once: the last token is kept and serves until its end. While
+    one lives nobody waits: one caller at a time asks, the others take what there is.
     """
 
     def __init__(
@@ -71,28 +74,44 @@ class Entra:
         self._token_credential = token_credential
         self._scope = scope
         self._clock = clock
-        self._lives_until = 0.0
-        self._fetching = threading.Lock()
+        self._asking = threading.Lock()
+        self._last: AccessToken | None = None
+        self._ask_again_at = 0.0
 
     def headers(self) -> dict[str, str]:
-        if self._clock() < self._lives_until:
-            token = self._token()
-        else:
-            with self._fetching:
-                token = self._token()
+        token = self._token()
         if not _HEADER_TEXT.fullmatch(token):
             raise CredentialUnavailable("Entra ID gives no usable token just now; try again.")
         return {"Authorization": f"Bearer {token}"}
 
     def _token(self) -> str:
+        last = self._living()
+        if last is None:
+            with self._asking:
+                return self._ask()
+        if self._clock() < self._ask_again_at or not self._asking.acquire(blocking=False):
+            return last.token
+        try:
+            return self._ask()
+        finally:
+            self._asking.release()
+
+    def _ask(self) -> str:
         from azure.core.exceptions import AzureError
 
         try:
-            got = self._token_credential.get_token(self._scope)
+            self._last = self._token_credential.get_token(self._scope)
         except (AzureError, OSError, ValueError) as cause:
-            raise CredentialUnavailable("Entra ID gives no token just now; try again.") from cause
-        self._lives_until = float(got.expires_on)
-        return got.token
+            last = self._living()
+            if last is None:
+                raise CredentialUnavailable("Entra ID gives no token just now; try again.") from cause
+            self._ask_again_at = self._clock() + BACK_OFF_SECONDS
+            return last.token
+        return self._last.token
+
+    def _living(self) -> AccessToken | None:
+        last = self._last
+        return last if last is not None and self._clock() < last.expires_on - LAST_SECONDS else None
 
 
 def entra_from_environment(scope: str = DEFAULT_SCOPE) -> Entra:

@@ -42,9 +42,7 @@ def up(port: int) -> int:
         emulated = not any(environ.get(name) for name in UPSTREAM_NAMES)
         children: dict[str, subprocess.Popen[str]] = {}
         if emulated:
-            children["emulator"] = running.enter_context(
-                _process("emulator", ["-m", "realtime_emulator"], environ)
-            )
+            children["emulator"] = running.enter_context(_process("emulator", _emulator(environ), environ))
             environ |= _emulated_upstream(_listening(children["emulator"]))
         children["observer"] = running.enter_context(_process("observer", ["-m", "observer"], environ))
         children["web"] = running.enter_context(_process("web", ["-m", "gunicorn"], environ))
@@ -61,6 +59,10 @@ def up(port: int) -> int:
 def _environment(given: Mapping[str, str], port: int) -> dict[str, str]:
     quiet = {"LOG_LEVEL": "warning", "SWITCHBOARD_OPEN_LOOPBACK": "1"}
     return {**quiet, **given, "PORT": str(port), "PYTHONUNBUFFERED": "1"}
+
+
+def _emulator(environ: Mapping[str, str]) -> list[str]:
+    return ["-m", "realtime_emulator", "--log-level", environ["LOG_LEVEL"]]
 
 
 def _emulated_upstream(listening: str) -> dict[str, str]:
