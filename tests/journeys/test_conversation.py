@@ -203,6 +203,21 @@ def test_a_tab_that_dies_without_a_word_ends_its_call(
     assert emulator.call(call["upstream_call_id"])["ended_at"] is not None
 
 
+def test_a_call_whose_network_is_cut_ends(
+    browse: Callable[[Path], Browser], speech: Path, house: House, emulator: Emulator
+) -> None:
+    emulator.script([QUESTION], {QUESTION: REPLY})
+    page = browse(speech).new_page()
+    call_id = start_call(page, house)
+    until(lambda: house.events(call_id, type="input_audio_buffer.speech_started"), "the caller's voice")
+
+    emulator.arm("cut the network of a call", call_id=house.call(call_id)["upstream_call_id"])
+
+    assert house.ended(call_id, seconds=15)["end"]["reason"] == "caller_hung_up"
+    expect(page.locator("#problem")).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.locator("#start")).to_be_visible()
+
+
 def test_a_call_that_the_upstream_ends_is_told_apart_by_the_page_that_stays(
     browse: Callable[[Path], Browser], speech: Path, house: House, emulator: Emulator
 ) -> None:

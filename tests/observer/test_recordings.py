@@ -121,3 +121,15 @@ def test_poison_is_kept_as_it_came_and_harms_nothing_beside_it(house: House, pla
     assert kept[first + 1] == {"unreadable": base64.b64encode(b"\xff\xfe").decode()}
     assert [turn["text"] for turn in call["turns"] if turn["text"]] == ["Say hello.", "Hello there!"]
     until(lambda: house.alive(), "the house, unharmed")
+
+
+def test_the_recorded_tool_round_shows_what_was_asked_and_answered(house: House, player: Player) -> None:
+    player.expect(Scenario([Attach(frames=list(frames_of("azure_tool_call_round")), close=(1000, ""))]))
+
+    call = house.ended(house.connect(OFFER).headers["X-Call-Id"])
+
+    (tool,) = [turn["tool"] for turn in call["turns"] if turn["role"] == "tool"]
+    assert tool["name"] == "get_weather" and json.loads(tool["arguments"])["city"]
+    assert tool["output"] and tool["status"] == "completed"
+    assert call["summary"]["tool_calls"] == 1
+    assert call["summary"]["cost"]["usd"] and float(call["summary"]["cost"]["usd"]) > 0
