@@ -7,10 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from tests.journeys.conftest import QUESTION, record, silence_of, spoken
-from tests.journeys.test_first_call import start_call
+from tests.journeys.test_first_call import PATIENCE_MS, start_call
 from tests.processes import Emulator, House, until
 
 STORY = (
@@ -65,3 +65,9 @@ def test_the_model_falls_silent_when_the_caller_speaks_and_the_log_says_what_was
     assert told["text"] == STORY and told["interrupted"] is True
     assert told["heard"] and told["unheard"] and told["heard"] + told["unheard"] == STORY
     assert call["summary"]["interruptions"] == 1
+
+    page.goto(f"{house.url}/call.html?id={call_id}")
+    expect(page.locator("#interruptions")).to_contain_text("1", timeout=PATIENCE_MS)
+    expect(page.locator("#conversation .words .unheard").first).to_have_text(told["unheard"].strip())
+    expect(page.locator("#cost")).to_contain_text("$")
+    expect(page.locator("#network")).to_be_visible()
