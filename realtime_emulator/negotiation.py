@@ -63,7 +63,9 @@ class Negotiation:
 
     def routes(self) -> list[web.RouteDef]:
         prefix = self._dialect.prefix
+        retired = ("sessions", "transcription_sessions") if self._dialect.name == "openai" else ()
         return [
+            *(web.post(f"{prefix}/{name}", self.refuse_beta) for name in retired),
             web.get(prefix, self.attend),
             web.post(f"{prefix}/client_secrets", self.mint),
             web.post(f"{prefix}/calls", self.open),
@@ -85,6 +87,13 @@ class Negotiation:
         session = Session(session_id, wanted, expires_at=0).as_json()
         answer = {"value": secret.value, "expires_at": secret.expires_at, "session": session}
         return web.json_response(answer, headers=self._stamp())
+
+    async def refuse_beta(self, request: web.Request) -> web.Response:
+        """OpenAI's beta endpoints are closed since May 2026."""
+        message = (
+            "The Realtime Beta API is no longer supported. Use /v1/realtime/client_secrets for the GA API."
+        )
+        raise Mistake("beta_api_shape_disabled", message)
 
     async def open(self, request: web.Request) -> web.Response:
         wanted = await self._read_wanted(request)

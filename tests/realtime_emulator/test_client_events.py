@@ -256,6 +256,25 @@ TEMPLATES: list[dict[str, Any]] = [
     },
     {"type": "conversation.item.truncate", "item_id": "a", "content_index": 0, "audio_end_ms": 1},
     {"type": "response.create", "response": {"output_modalities": ["text"], "metadata": {}}},
+    {
+        "type": "response.create",
+        "response": {
+            "output_modalities": ["text"],
+            "conversation": "none",
+            "input": [HELLO["item"], {"type": "item_reference", "id": "a"}],
+            "tools": [{"type": "function", "name": "f"}],
+            "tool_choice": "auto",
+            "max_output_tokens": 9,
+        },
+    },
+    {
+        "type": "session.update",
+        "session": {
+            "turn_detection": {"type": "none"},
+            "modalities": ["text"],
+            "input_audio_format": "pcm16",
+        },
+    },
     {"type": "response.cancel", "response_id": "r"},
     {"type": "input_audio_buffer.commit", "event_id": "e"},
 ]

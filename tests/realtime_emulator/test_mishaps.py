@@ -146,12 +146,16 @@ def test_an_attached_sideband_is_dropped_at_once_and_the_call_goes_on(
 def test_the_next_sideband_is_cut_off_without_a_close_frame(emulator: Any, mishaps: str, caller: Any) -> None:
     requests.post(mishaps, json={"name": "drop the sideband", "code": 1006, "ms": 50}, timeout=5)
 
-    async def drop() -> int | None:
+    async def drop() -> tuple[int | None, str]:
         async with caller(emulator, connects=False) as call:
             await call.until(lambda: call.close_code is not None, "the close")
-            return int(call.close_code)
+            await arm(emulator, "drop the sideband", code=1006, ms=50)
+            second = await call.http.ws_connect(f"{call.url}?call_id={call.call_id}", headers=call.key)
+            return call.close_code, (await second.receive()).type.name
 
-    assert asyncio.run(drop()) == 1006
+    code, last = asyncio.run(drop())
+    assert code == 1006
+    assert last != "CLOSE"
 
 
 def test_a_server_error_without_a_code_comes_to_the_sideband_alone(

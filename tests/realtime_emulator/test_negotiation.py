@@ -268,6 +268,12 @@ def test_a_body_that_is_too_long_is_refused(emulator: Any) -> None:
     assert answer.json()["error"]["code"] == "413"
 
 
+@pytest.mark.parametrize("name", ["sessions", "transcription_sessions"])
+def test_the_betas_endpoints_are_closed(emulator: Any, name: str) -> None:
+    answer = post(f"{emulator.base}{OPENAI}/{name}", KEY[OPENAI], json={"model": "gpt-4o-realtime-preview"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "beta_api_shape_disabled")
+
+
 @pytest.mark.parametrize(
     "path", ["/openai/v1/realtime/sessions", "/v1/realtime/calls/rtc_x", "/v1/nothing", "/"]
 )
