@@ -58,7 +58,8 @@ def up(port: int) -> int:
 
 def _environment(given: Mapping[str, str], port: int) -> dict[str, str]:
     quiet = {"LOG_LEVEL": "warning", "SWITCHBOARD_OPEN_LOOPBACK": "1"}
-    return {**quiet, **given, "PORT": str(port), "PYTHONUNBUFFERED": "1"}
+    # One observer is started here; gunicorn must not bring a second one.
+    return {**quiet, **given, "PORT": str(port), "PYTHONUNBUFFERED": "1", "SWITCHBOARD_SPAWN_OBSERVER": "0"}
 
 
 def _emulator(environ: Mapping[str, str]) -> list[str]:
