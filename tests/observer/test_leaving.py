@@ -39,6 +39,9 @@ def test_it_leaves_on_sigterm_and_the_next_one_takes_its_calls(own_house: House,
     call_id = own_house.connect(OFFER).headers["X-Call-Id"]
     until(lambda: own_house.events(call_id, source="upstream"), "the first event")
 
+    own_house.report(call_id, kind="channel", state="open")
+    until(lambda: own_house.events(call_id, type="browser.channel"), "the report")
+
     first = own_house.observers.pop()
     assert first.stop(signal.SIGTERM) == 0
     assert own_house.get("/readyz").status_code == 503
@@ -49,6 +52,7 @@ def test_it_leaves_on_sigterm_and_the_next_one_takes_its_calls(own_house: House,
     until(lambda: own_house.events(call_id, type="after"), "an event of the second observer")
     notes = [event["type"] for event in own_house.events(call_id, source="observer")]
     assert notes == ["observer.attached", "observer.detached", "observer.attached", "observer.gap"]
+    assert len(own_house.events(call_id, type="browser.channel")) == 1
     assert [e["event"]["epoch"] for e in own_house.events(call_id, type="observer.attached")] == [1, 2]
     own_house.hang_up(call_id)
     assert own_house.ended(call_id)["summary"]["events"] >= 7
