@@ -44,6 +44,8 @@ class Call:
     claimed_at: int | None
     peer_seen_at: int | None
     summary: str | None
+    heir: str | None
+    crashes: int
 
     @classmethod
     def read(cls, row: Row[*tuple[Any, ...]]) -> "Call":

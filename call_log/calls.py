@@ -13,9 +13,11 @@ from sqlalchemy import Connection, func, insert, select, update
 from call_log import inbox
 from call_log.call import Call as Call
 from call_log.holding import Changes as Changes
+from call_log.holding import adopt as adopt
 from call_log.holding import claim as claim
 from call_log.holding import conclude, unheld
 from call_log.holding import held as held
+from call_log.holding import reserve as reserve
 from call_log.holding import update_held as update_held
 from call_log.schema import calls
 from call_log.states import Certainty, EndReason, State, before

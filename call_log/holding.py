@@ -4,7 +4,7 @@ It knows leases and epochs. It refuses to know what is written behind the fence.
 """
 
 from collections.abc import Collection, Mapping
-from typing import Literal, TypedDict, Unpack
+from typing import Any, Literal, TypedDict, Unpack
 
 from sqlalchemy import ColumnElement, Connection, FromClause, and_, exists, func, or_, select, update
 from sqlalchemy.sql.dml import ReturningUpdate
@@ -85,13 +85,15 @@ def claim(
     """Become the holder of at most `limit` calls that have an upstream id and no living holder; oldest first.
 
     Each gets the next epoch, and with it every write of the last holder is refused. A node that is
-    draining, or has itself not renewed for a full lease, gets nothing. `free_locks` comes from
+    draining, or has itself not renewed for a full lease, gets nothing; one that came back from a lapse takes
+    nobody for dead by the heartbeat alone until it has renewed for a full lease again. `free_locks` comes from
     `nodes.free_locks`.
     """
     waiting = calls.alias("waiting")
     candidates = (
         select(waiting.c.number)
-        .where(claimable(waiting), unheld(waiting, free_locks), waiting.c.holder.is_distinct_from(node_id))
+        .where(claimable(waiting), unheld(waiting, free_locks, node_id))
+        .where(waiting.c.holder.is_distinct_from(node_id))
         # Not by number: SQLite would then walk the whole table in that order, to spare itself a sort.
         .order_by(waiting.c.answered_at, waiting.c.number)
         .limit(limit)
@@ -99,12 +101,51 @@ def claim(
     )
     taken = (
         update(calls)
-        .where(calls.c.number.in_(candidates), claimable(calls), unheld(calls, free_locks))
+        .where(calls.c.number.in_(candidates), claimable(calls), unheld(calls, free_locks, node_id))
         .where(may_claim(node_id))
-        .values(holder=node_id, epoch=calls.c.epoch + 1, claimed_at=at)
+        .values(holder=node_id, epoch=calls.c.epoch + 1, claimed_at=at, heir=None)
         .returning(calls)
     )
-    return sorted((Call.read(row) for row in db.execute(taken)), key=lambda call: call.number)
+    return _read(db, taken)
+
+
+def reserve(db: Connection, node_id: str, *, limit: int) -> list[Call]:
+    """Become the heir of at most `limit` calls whose holder is leaving: attach to each, then `adopt` it."""
+    leaving = calls.alias("leaving")
+    candidates = (
+        select(leaving.c.number)
+        .where(claimable(leaving), handed_over(leaving))
+        .order_by(leaving.c.answered_at, leaving.c.number)
+        .limit(limit)
+        .with_for_update(skip_locked=True, of=leaving)
+    )
+    reserved = (
+        update(calls)
+        .where(calls.c.number.in_(candidates), calls.c.heir.is_(None), may_claim(node_id))
+        .values(heir=node_id)
+        .returning(calls)
+    )
+    return _read(db, reserved)
+
+
+def adopt(db: Connection, node_id: str, reserved: Call, *, at: int) -> Call | None:
+    """Become the holder of a call that was reserved; None when somebody else became it meanwhile, or it ended.
+
+    From now on every write of the last holder is refused: attach before, so that nothing is said unheard.
+    """
+    adopted = (
+        update(calls)
+        .where(calls.c.number == reserved.number, calls.c.heir == node_id, calls.c.epoch == reserved.epoch)
+        .where(claimable(calls), may_claim(node_id))
+        .values(holder=node_id, epoch=calls.c.epoch + 1, claimed_at=at, heir=None)
+        .returning(calls)
+    )
+    row = db.execute(adopted).one_or_none()
+    return Call.read(row) if row else None
+
+
+def _read(db: Connection, changed: ReturningUpdate[Any]) -> list[Call]:
+    return sorted((Call.read(row) for row in db.execute(changed)), key=lambda call: call.number)
 
 
 def claimable(call: FromClause) -> ColumnElement[bool]:
@@ -119,13 +160,23 @@ def lives() -> ColumnElement[bool]:
     return nodes.c.heartbeat_at >= DatabaseClock() - DEAD_AFTER_MS
 
 
-def unheld(call: FromClause, free_locks: Collection[str] = ()) -> ColumnElement[bool]:
+def handed_over(call: FromClause) -> ColumnElement[bool]:
+    """SQL over the calls table or an alias of it: its holder is leaving, and nobody is about to take it over."""
+    leaving = select(nodes.c.node_id).where(nodes.c.draining.is_(True))
+    return and_(call.c.heir.is_(None), call.c.ended_at.is_(None), call.c.holder.in_(leaving))
+
+
+def unheld(
+    call: FromClause, free_locks: Collection[str] = (), judge: str | None = None
+) -> ColumnElement[bool]:
     """SQL over the calls table or an alias of it: an open call that nobody holds, or only the dead.
 
-    `free_locks` names the nodes whose lock was found free: they are dead now, whatever their heartbeat says.
-    A holder without a row cannot be: the foreign key empties `holder` when a node's row goes.
+    `free_locks` names the nodes whose lock was found free: they are dead now, whatever their heartbeat says. By
+    their heartbeat alone, `judge` (a node; None: whoever asks) may call others dead only after a lease without a
+    lapse of its own. A holder without a row cannot be: the foreign key empties `holder` when a node's row goes.
     """
-    dead = select(nodes.c.node_id).where(or_(~lives(), nodes.c.node_id.in_(sorted(free_locks))))
+    silent = ~lives() if judge is None else and_(~lives(), _renewed_for_a_lease(judge))
+    dead = select(nodes.c.node_id).where(or_(silent, nodes.c.node_id.in_(sorted(free_locks))))
     # "Open" stands in both arms: within an OR, SQLite uses a partial index only where the arm itself
     # implies it.
     is_open = call.c.ended_at.is_(None)
@@ -135,3 +186,8 @@ def unheld(call: FromClause, free_locks: Collection[str] = ()) -> ColumnElement[
 def may_claim(node_id: str) -> ColumnElement[bool]:
     """SQL: this node itself lives and is not draining. Who has not renewed may declare nobody dead."""
     return exists().where(nodes.c.node_id == node_id, lives(), nodes.c.draining.is_(False))
+
+
+def _renewed_for_a_lease(node_id: str) -> ColumnElement[bool]:
+    me = nodes.alias("me")
+    return exists().where(me.c.node_id == node_id, me.c.renewed_since <= DatabaseClock() - DEAD_AFTER_MS)

@@ -4,12 +4,12 @@ It knows heartbeats by the database's clock and lock files. What a node does wit
 """
 
 import socket
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Select, delete, insert, or_, select, update
+from sqlalchemy import Connection, Select, case, delete, insert, select, update
 
 from call_log.clock import DatabaseClock
 from call_log.holding import lives
@@ -30,6 +30,7 @@ class Node:
     lock_path: str
     backend_pid: int | None
     version: str
+    renewed_since: int
 
 
 class NodeLock(FileLock):
@@ -54,14 +55,20 @@ def join(db: Connection, node_id: str, *, host: str, pid: int, lock_path: Path |
             draining=False,
             lock_path=str(lock_path),
             version=version,
+            renewed_since=DatabaseClock(),
         )
     )
 
 
 def heartbeat(db: Connection, node_id: str) -> bool:
-    """Renew. False when the node's row is gone: it must drop its sockets and join anew under a new id."""
-    beat = update(nodes).where(nodes.c.node_id == node_id).values(heartbeat_at=DatabaseClock())
-    return db.execute(beat).rowcount == 1
+    """Renew. False when the node's row is gone: it must drop its sockets and join anew under a new id.
+
+    A renewal that comes after a lapse says so: while the store was away everybody's heart seems to have stopped, and
+    whoever is back first must not take the others for dead.
+    """
+    since = case((lives(), nodes.c.renewed_since), else_=DatabaseClock())
+    beat = update(nodes).where(nodes.c.node_id == node_id)
+    return db.execute(beat.values(heartbeat_at=DatabaseClock(), renewed_since=since)).rowcount == 1
 
 
 def drain(db: Connection, node_id: str) -> None:
@@ -82,11 +89,6 @@ def registered(db: Connection) -> list[Node]:
 def live(db: Connection) -> list[Node]:
     """The nodes that would take a call: a heartbeat younger than 3 s, and not draining."""
     return _read(db, select(nodes).where(lives(), nodes.c.draining.is_(False)))
-
-
-def dead(db: Connection, free_locks: Collection[str] = ()) -> list[Node]:
-    """The nodes whose heartbeat is older than 3 s, or whose id is among `free_locks`."""
-    return _read(db, select(nodes).where(or_(~lives(), nodes.c.node_id.in_(sorted(free_locks)))))
 
 
 def free_locks(candidates: Iterable[Node], host: str | None = None) -> frozenset[str]:

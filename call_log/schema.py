@@ -43,6 +43,8 @@ nodes = Table(
     Column("lock_path", Text, nullable=False),
     Column("backend_pid", Integer),
     Column("version", Text, nullable=False),
+    # Since when it has renewed without a lapse: only who has may call another dead by its heartbeat.
+    Column("renewed_since", BigInteger, nullable=False, server_default="0"),
 )
 
 calls = Table(
@@ -82,6 +84,10 @@ calls = Table(
     Column("claimed_at", BigInteger),
     Column("peer_seen_at", BigInteger),
     Column("summary", Text),
+    # The node that has a sideband ready and takes the call over from a holder that is leaving.
+    Column("heir", Text),
+    # How often an observer died while it worked on this very call.
+    Column("crashes", Integer, nullable=False, server_default="0"),
     # `ended_at IS NULL` is what the partial indexes below call open; this keeps it true.
     CheckConstraint("(state IN ('ended', 'failed')) = (ended_at IS NOT NULL)", name="over_has_a_time"),
     # A number must not come back after an erasure: events would find a new owner.
@@ -89,7 +95,6 @@ calls = Table(
 )
 
 _open = calls.c.ended_at.is_(None)
-_wished = calls.c.hang_up_wished_at.is_not(None) & _open
 _held = calls.c.holder.is_not(None)
 _known_upstream = calls.c.upstream_call_id.is_not(None)
 
@@ -106,7 +111,6 @@ Index(
 )
 Index("ix_calls_open", calls.c.holder, calls.c.state, sqlite_where=_open, postgresql_where=_open)
 Index("ix_calls_holder", calls.c.holder, sqlite_where=_held, postgresql_where=_held)
-Index("ix_calls_wished", calls.c.number, sqlite_where=_wished, postgresql_where=_wished)
 
 # A row table in arrival order with one narrow index: clustered by call, each batch would touch a page per
 # call and cost two to three times as much. No foreign key for the same reason; `append` admits only numbers

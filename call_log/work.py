@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, Connection, ScalarSelect, bindparam, func, or_, select
 
 from call_log.clock import DatabaseClock
-from call_log.holding import claimable, lives
+from call_log.holding import claimable, handed_over, lives
 from call_log.schema import calls, inbox, nodes
 
 INTENT_STALE_AFTER_MS = 60_000
@@ -21,13 +21,14 @@ class Work:
     stale_intents: int
     claimable: int
     unreachable: int
-    wished: int
+    handed_over: int
     messages: int
 
 
 def open_work(db: Connection, free_locks: Collection[str] = ()) -> Work:
     """What waits for an observer, in one statement of index seeks: its cost does not grow with the calls
-    that are well held, nor with those that are over. `claimable` counts exactly what `claim` would find."""
+    that are well held, nor with those that are over. `claimable` counts what `claim` would find for a node that
+    has not lapsed itself, `handed_over` what `reserve` would."""
     return Work(**db.execute(_OPEN_WORK, {"free_locks": list(free_locks)}).one()._mapping)
 
 
@@ -42,7 +43,6 @@ def _count_unheld(*conditions: ColumnElement[bool]) -> ScalarSelect[int]:
 _dialling = calls.c.state == "dialling"
 _stale = calls.c.created_at < DatabaseClock() - INTENT_STALE_AFTER_MS
 _unreachable = (calls.c.state == "unobserved") & calls.c.upstream_call_id.is_(None)
-_wished = calls.c.hang_up_wished_at.is_not(None) & calls.c.ended_at.is_(None)
 _dead = select(nodes.c.node_id).where(
     or_(~lives(), nodes.c.node_id.in_(bindparam("free_locks", expanding=True)))
 )
@@ -56,6 +56,6 @@ _OPEN_WORK = select(
         "claimable"
     ),
     _count_unheld(_unreachable).label("unreachable"),
-    _count(_wished).label("wished"),
+    _count(claimable(calls), handed_over(calls)).label("handed_over"),
     _count(_waiting, inbox.c.number == calls.c.number, calls.c.ended_at.is_(None)).label("messages"),
 )

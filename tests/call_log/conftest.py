@@ -77,10 +77,13 @@ def answered(dial: Dial) -> Dial:
 
 @pytest.fixture
 def join(tmp_path: Path) -> Callable[[Connection, str], None]:
-    """Enters a node of this name."""
+    """Enters a node of this name, which has renewed for a full lease already."""
 
     def join(db: Connection, node_id: str) -> None:
         nodes.join(db, node_id, host="here", pid=1, lock_path=tmp_path / f"{node_id}.lock", version="1")
+        db.exec_driver_sql(
+            "UPDATE nodes SET renewed_since = renewed_since - 3000 WHERE node_id = ?", (node_id,)
+        )
 
     return join
 

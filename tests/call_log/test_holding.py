@@ -77,6 +77,68 @@ def test_a_node_does_not_take_its_own_calls_anew(store: Store, answered: Any) ->
         assert calls.claim(db, "n1", limit=1, at=AT, free_locks={"n1"}) == []
 
 
+def test_whoever_comes_back_first_takes_nobody_for_dead(store: Store, answered: Any, kill: Any) -> None:
+    """The store was away: all hearts stopped together, and n2 is the first to renew."""
+    with store.writing() as db:
+        call = answered(db)
+        calls.claim(db, "n1", limit=1, at=AT)
+        for node in ("n1", "n2"):
+            kill(db, node)
+        nodes.heartbeat(db, "n2")
+        assert calls.claim(db, "n2", limit=1, at=AT) == []
+        assert len(calls.claim(db, "n2", limit=1, at=AT, free_locks={"n1"})) == 1, "a free lock is certain"
+        calls.update_held(db, call.number, 2, "n2", holder=None)
+        assert len(calls.claim(db, "n2", limit=1, at=AT)) == 1, "and so is a call that nobody holds"
+
+
+def test_an_heir_adopts_the_calls_of_a_leaving_holder_one_by_one(store: Store, answered: Any) -> None:
+    with store.writing() as db:
+        first, second = answered(db), answered(db)
+        calls.claim(db, "n1", limit=9, at=AT)
+        assert calls.reserve(db, "n2", limit=9) == [], "n1 is not leaving"
+        nodes.drain(db, "n1")
+        assert calls.reserve(db, "n1", limit=9) == [], "who leaves inherits nothing"
+        (reserved,) = calls.reserve(db, "n2", limit=1)
+        assert (reserved.number, reserved.holder, reserved.epoch) == (first.number, "n1", 1)
+        assert calls.held(db, "n1", {first.number: 1}) == {first.number}, (
+            "it holds the call until it is adopted"
+        )
+        assert calls.adopt(db, "n1", reserved, at=AT) is None
+        adopted = calls.adopt(db, "n2", reserved, at=AT + 9)
+        assert adopted is not None
+        assert (adopted.holder, adopted.epoch, adopted.heir, adopted.claimed_at) == ("n2", 2, None, AT + 9)
+        assert calls.held(db, "n1", {first.number: 1, second.number: 1}) == {second.number}
+        assert calls.adopt(db, "n2", reserved, at=AT) is None, "once"
+
+
+@pytest.mark.parametrize("meanwhile", ["ended", "claimed by another", "released"])
+def test_what_was_reserved_is_adopted_only_if_nothing_happened_to_it(
+    store: Store, answered: Any, meanwhile: str
+) -> None:
+    with store.writing() as db:
+        call = answered(db)
+        calls.claim(db, "n1", limit=1, at=AT)
+        nodes.drain(db, "n1")
+        (reserved,) = calls.reserve(db, "n2", limit=1)
+        if meanwhile == "ended":
+            assert calls.update_held(
+                db,
+                call.number,
+                1,
+                "n1",
+                state="ended",
+                ended_at=AT,
+                end_reason="unknown",
+                end_certainty="inferred",
+            )
+        elif meanwhile == "claimed by another":
+            nodes.join(db, "n3", host="here", pid=3, lock_path="/x", version="1")
+            assert len(calls.claim(db, "n3", limit=1, at=AT, free_locks={"n1"})) == 1
+        else:
+            nodes.leave(db, "n1")
+        assert (calls.adopt(db, "n2", reserved, at=AT) is not None) == (meanwhile == "released")
+
+
 @pytest.mark.parametrize("why", ["dead", "draining", "unknown"])
 def test_a_node_that_is_not_fit_claims_nothing(store: Store, answered: Any, kill: Any, why: str) -> None:
     with store.writing() as db:

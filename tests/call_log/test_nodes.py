@@ -25,7 +25,16 @@ def test_a_joined_node_lives_by_the_databases_clock(store: Store) -> None:
         (node,) = nodes.live(db)
         assert before <= node.heartbeat_at <= now(db)
     assert node == nodes.Node(
-        "n1", "here", 7, node.started_at, node.heartbeat_at, False, "/x/n1.lock", None, "0.1"
+        "n1",
+        "here",
+        7,
+        node.started_at,
+        node.heartbeat_at,
+        False,
+        "/x/n1.lock",
+        None,
+        "0.1",
+        node.renewed_since,
     )
 
 
@@ -37,10 +46,9 @@ def test_a_node_is_dead_after_three_seconds_and_not_before(store: Store, join: A
             "UPDATE nodes SET heartbeat_at = ? WHERE node_id = 'young'", (now(db) - 3_000 + 900,)
         )
         db.exec_driver_sql("UPDATE nodes SET heartbeat_at = ? WHERE node_id = 'old'", (now(db) - 3_001,))
-        assert (_ids(nodes.live(db)), _ids(nodes.dead(db))) == (["young"], ["old"])
+        assert _ids(nodes.live(db)) == ["young"]
         assert nodes.heartbeat(db, "old")
-        assert (_ids(nodes.live(db)), _ids(nodes.dead(db))) == (["old", "young"], [])
-        assert _ids(nodes.dead(db, free_locks={"young"})) == ["young"]
+        assert _ids(nodes.live(db)) == ["old", "young"]
 
 
 def test_a_draining_node_is_registered_but_takes_no_more_calls(store: Store, join: Any) -> None:
@@ -48,7 +56,6 @@ def test_a_draining_node_is_registered_but_takes_no_more_calls(store: Store, joi
         join(db, "n1")
         nodes.drain(db, "n1")
         assert nodes.live(db) == []
-        assert nodes.dead(db) == []
         assert _ids(nodes.registered(db)) == ["n1"]
 
 
@@ -109,3 +116,20 @@ def test_the_lock_of_a_killed_process_is_free_at_once(store: Store) -> None:
     os.kill(holder.pid, signal.SIGKILL)
     holder.join(30)
     assert nodes.free_locks(registered, host="here") == {"n1"}
+
+
+def test_a_lapse_is_remembered_until_a_node_has_renewed_for_a_full_lease(
+    store: Store, join: Any, kill: Any
+) -> None:
+    def since(db: Any) -> int:
+        return nodes.registered(db)[0].renewed_since
+
+    with store.writing() as db:
+        join(db, "n1")
+        before = since(db)
+        assert nodes.heartbeat(db, "n1") and since(db) == before, "no lapse: nothing is forgotten"
+        kill(db, "n1")
+        lapsed_at = now(db)
+        assert nodes.heartbeat(db, "n1") and since(db) >= lapsed_at
+        renewed = since(db)
+        assert nodes.heartbeat(db, "n1") and since(db) == renewed

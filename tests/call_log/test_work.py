@@ -36,7 +36,7 @@ def test_it_counts_each_kind_of_work_and_no_call_that_is_well_held(
         calls.fail(db, over.call_id, code="upstream_busy", detail=None, at=4)
         inbox.put(db, over.number, kind="report", by="alice", at=5)
         assert calls.open_work(db) == calls.Work(
-            dialling=2, stale_intents=1, claimable=1, unreachable=1, wished=1, messages=2
+            dialling=2, stale_intents=1, claimable=1, unreachable=1, handed_over=0, messages=2
         )
 
 
@@ -54,12 +54,27 @@ def test_it_counts_the_calls_of_the_dead_as_claimable(
         assert calls.open_work(db).claimable == 1
 
 
+def test_it_counts_the_calls_of_the_leaving_until_each_has_an_heir(
+    store: Store, answered: Any, join: Any
+) -> None:
+    with store.writing() as db:
+        join(db, "n1")
+        join(db, "n2")
+        for _ in range(2):
+            answered(db)
+        calls.claim(db, "n1", limit=2, at=1)
+        assert calls.open_work(db).handed_over == 0
+        nodes.drain(db, "n1")
+        assert (calls.open_work(db).handed_over, calls.open_work(db).claimable) == (2, 0)
+        calls.reserve(db, "n2", limit=1)
+        assert calls.open_work(db).handed_over == 1
+
+
 @pytest.mark.parametrize("free_locks", [(), ("n2", "n3")])
 def test_it_seeks_and_never_walks_the_calls(plan: Plan, free_locks: tuple[str, ...]) -> None:
     steps = plan(lambda db: calls.open_work(db, free_locks))
     assert any("ix_calls_open" in step for step in steps)
     assert [step for step in steps if step.startswith("SCAN") and ("calls" in step or "inbox" in step)] == [
-        "SCAN calls USING INDEX ix_calls_wished",
         "SCAN inbox USING INDEX ix_inbox_untaken",
     ]
     assert not any("ix_calls_state" in step for step in steps)
