@@ -176,6 +176,12 @@ def count_by_state(db: Connection) -> dict[str, int]:
     return {row.state: row.calls for row in rows}
 
 
+def count_crash(db: Connection, number: int) -> None:
+    """An observer died while it worked on this call."""
+    crashed = update(calls).where(calls.c.number == number, calls.c.ended_at.is_(None))
+    db.execute(crashed.values(crashes=calls.c.crashes + 1))
+
+
 def end_unheld(db: Connection, call_id: str, *, reason: EndReason, certainty: Certainty, at: int) -> bool:
     """End a call that no living node holds. The epoch grows, to refuse a holder that only seemed dead."""
     row = (

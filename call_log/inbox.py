@@ -11,7 +11,8 @@ from sqlalchemy import Connection, func, insert, select, update
 
 from call_log.schema import calls, inbox
 
-Kind = Literal["hang_up", "command", "report"]
+Kind = Literal["hang_up", "command", "report", "late"]
+"""`late`: events that a node heard before it lost the call, see `recording.hand_on`."""
 
 
 @dataclass(frozen=True, slots=True)

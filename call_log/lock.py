@@ -35,6 +35,13 @@ class FileLock:
         """Whether this object has the lock."""
         return self._file is not None
 
+    @property
+    def file(self) -> int:
+        """The descriptor of the locked file; only while the lock is taken."""
+        if self._file is None:
+            raise LookupError(f"the lock {self.path} is not taken")
+        return self._file
+
     def release(self) -> None:
         """Free the lock; the file stays, for removing it would race with whoever is opening it."""
         if self._file is not None:

@@ -3,7 +3,10 @@
 It knows heartbeats by the database's clock and lock files. What a node does with its calls it does not know.
 """
 
+import mmap
+import os
 import socket
+import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +18,8 @@ from call_log.clock import DatabaseClock
 from call_log.holding import lives
 from call_log.lock import FileLock
 from call_log.schema import nodes
+
+_SUSPECT = struct.Struct("<q")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +39,56 @@ class Node:
 
 
 class NodeLock(FileLock):
-    """A node's lock beside the database: taken before `join`, free the instant the process dies."""
+    """A node's lock on its own machine: taken before `join`, free the instant the process dies.
+
+    Its file also names the call that the process is working on, in memory that outlives the process: when it dies of a
+    call, whoever buries it learns of which.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        super().__init__(path)
+        self._suspect = mmap.mmap(-1, _SUSPECT.size)
+
+    def take(self) -> None:
+        """Take the lock under the file's own name: whoever buries the dead might have just removed a new file that
+        nobody had locked yet. Raises StoreUnavailable."""
+        while True:
+            self.acquire(wait=True)
+            if self._is_at_its_path():
+                break
+            super().release()
+        os.ftruncate(self.file, _SUSPECT.size)
+        self._suspect = mmap.mmap(self.file, _SUSPECT.size)
+
+    def accuse(self, number: int) -> None:
+        """The process works on this call now; 0 for none. Costs no system call."""
+        _SUSPECT.pack_into(self._suspect, 0, number)
+
+    def accused(self) -> int:
+        """The call that the process was working on; 0 for none. For the finder of a free lock, who has taken it."""
+        said = os.pread(self.file, _SUSPECT.size, 0)
+        return int(_SUSPECT.unpack(said)[0]) if len(said) == _SUSPECT.size else 0
 
     def release(self) -> None:
         """Free the lock and remove its file: a node's id never comes back, so nobody else will want it."""
         if self.taken:
             self.path.unlink(missing_ok=True)
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Free the lock and leave its file to whoever comes next."""
         super().release()
+
+    def _is_at_its_path(self) -> bool:
+        try:
+            return os.path.samestat(os.fstat(self.file), self.path.stat())
+        except FileNotFoundError:
+            return False
+
+
+def died_here(folder: Path) -> list[NodeLock]:
+    """The locks of the nodes that died on this machine, each taken: they are ours to bury, and nobody else's."""
+    return [lock for path in sorted(folder.glob("node_*.lock")) if (lock := NodeLock(path)).acquire()]
 
 
 def join(db: Connection, node_id: str, *, host: str, pid: int, lock_path: Path | str, version: str) -> None:

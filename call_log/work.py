@@ -24,6 +24,11 @@ class Work:
     handed_over: int
     messages: int
 
+    @property
+    def something(self) -> bool:
+        """Whether any of it is for an observer to do now; a call that is dialling is not, yet."""
+        return any((self.stale_intents, self.claimable, self.unreachable, self.handed_over, self.messages))
+
 
 def open_work(db: Connection, free_locks: Collection[str] = ()) -> Work:
     """What waits for an observer, in one statement of index seeks: its cost does not grow with the calls

@@ -25,6 +25,9 @@ class Limits:
     """A browser's goodbye may come just after its line went dead: so long it may still say why the call ended."""
     late_attach: float = 1.0
     """A first attach later than this after the answer leaves a gap in the log."""
+    dials_at_once: int = 50
+    hand_over: float = 30.0
+    """For so long a node that is told to stop waits for others to attach to its calls."""
     heartbeat: float = 0.5
     event_max_bytes: int = 16 * 1024 * 1024
     batch_seconds: float = 0.020

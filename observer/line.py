@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from dataclasses import dataclass
 
+from call_log.nodes import NodeLock
 from call_log.store import Store
 from observer.limits import Limits
 from observer.writer import Writer
@@ -27,3 +29,8 @@ class Line:
     prices: Prices
     writer: Writer
     limits: Limits
+    lock: NodeLock
+    dials: asyncio.Semaphore
+    """So many dials at once: a take-over of many calls must not look like an attack to the upstream."""
+    leaving: asyncio.Event
+    """Set once this node hands its calls over: what breaks now is the next holder's to mend."""

@@ -19,9 +19,10 @@ import structlog
 from call_log import calls, inbox, nodes
 from call_log.call import Call
 from call_log.inbox import Message
+from call_log.journal import Journal
 from call_log.store import Connection, Store, StoreUnavailable
 from call_log.work import INTENT_STALE_AFTER_MS, Work
-from observer import __version__
+from observer import __version__, succession
 from observer.limits import Limits
 from observer.line import Line
 from observer.observed_call import ObservedCall
@@ -64,20 +65,23 @@ class Node:
     ) -> None:
         self.node_id = f"node_{secrets.token_hex(8)}"
         self._store, self._limits = store, limits
-        self._writer = Writer(store, self.node_id, limits)
-        self._line = Line(
-            self.node_id, upstream, credential, client, tls_context(), store, prices, self._writer, limits
-        )
         self._lock = nodes.NodeLock(store.lock_folder / f"{self.node_id}.lock")
-        self._following: dict[int, tuple[ObservedCall, asyncio.Task[None]]] = {}
+        self._writer = Writer(store, self.node_id, limits, Journal(succession.journal_path(self._lock)))
+        self._line = Line(
+            self.node_id, upstream, credential, client, tls_context(), store, prices, self._writer, limits,
+            self._lock, asyncio.Semaphore(limits.dials_at_once), asyncio.Event(),
+        )  # fmt: skip
+        self._following: dict[int, ObservedCall] = {}
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._adopting: set[asyncio.Task[None]] = set()
         self._waiting: Work | None = None
         self._free_locks: frozenset[str] = frozenset()
         self._woken = asyncio.Event()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Observe until `stop`; then hand every call back. Raises NodeLost, or StoreUnavailable at the start.
+        """Observe until `stop`; then hand every call over. Raises NodeLost, or StoreUnavailable at the start.
 
-        When the writer died, nothing can be handed back: the process must end at once, and its lock with it.
+        When the writer died, nothing can be handed over: the process must end at once, and its lock with it.
         """
         await self._join()
         watch = CallLogWatch(self._store, self._wake)
@@ -85,6 +89,8 @@ class Node:
             async with asyncio.TaskGroup() as together:
                 duties = [together.create_task(duty) for duty in self._duties()]
                 await _first_of(stop, self._writer.failed)
+                if not self._writer.failed.is_set():
+                    await self._hand_over()
                 for duty in duties:
                     duty.cancel()
         finally:
@@ -95,7 +101,7 @@ class Node:
             raise WriterDied(self.node_id)
 
     async def _join(self) -> None:
-        self._lock.acquire()
+        self._lock.take()
         host, pid = socket.gethostname(), os.getpid()
         await self._writer.run(
             lambda db: nodes.join(
@@ -104,18 +110,22 @@ class Node:
         )
         log.info("node_joined", node=self.node_id)
 
+    async def _hand_over(self) -> None:
+        with contextlib.suppress(StoreUnavailable, TimeoutError):
+            await succession.hand_over(self._line, self._following)
+
     async def _leave(self) -> None:
-        with contextlib.suppress(StoreUnavailable):
-            await self._writer.run(lambda db: nodes.drain(db, self.node_id))
-        following = list(self._following.values())
-        for _, task in following:
+        following, tasks = list(self._following.values()), list(self._tasks.values())
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*(task for _, task in following), return_exceptions=True)
-        await asyncio.gather(*(observed.release() for observed, _ in following))
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*(observed.release() for observed in following))
         with contextlib.suppress(StoreUnavailable):
             await self._writer.run(lambda db: nodes.leave(db, self.node_id))
-        await self._writer.close()
-        self._lock.release()
+        if await self._writer.close():
+            self._lock.release()
+        else:
+            self._lock.let_go()  # whoever starts next finds the journal by it
         log.info("node_left", node=self.node_id)
 
     # -- duties ----------------------------------------------------------------------------------------------------
@@ -142,7 +152,7 @@ class Node:
             await asyncio.sleep(SUMMARY_SECONDS)
             changed = [
                 (number, observed.call.epoch, observed.record.summary())
-                for number, (observed, _) in self._following.items()
+                for number, observed in self._following.items()
                 if observed.record.summary_is_due()
             ]
             if changed:
@@ -167,9 +177,13 @@ class Node:
                     await self._serve_once(waiting)
 
     async def _serve_once(self, waiting: Work) -> None:
-        if waiting.claimable:
+        if waiting.claimable and not self._line.leaving.is_set():
+            await succession.bury_the_dead(self._line)
             for call in await self._writer.run(self._claim):
-                self._follow(call)
+                self._follow(ObservedCall(call, self._line))
+        if waiting.handed_over and not self._line.leaving.is_set():
+            for call in await self._writer.run(self._reserve):
+                self._adopt(call)
         if waiting.messages:
             for message in await asyncio.to_thread(self._messages):
                 self._deliver(message)
@@ -181,21 +195,34 @@ class Node:
             db, self.node_id, limit=CLAIMED_AT_ONCE, at=wall_clock(), free_locks=self._free_locks
         )
 
+    def _reserve(self, db: Connection) -> list[Call]:
+        return calls.reserve(db, self.node_id, limit=CLAIMED_AT_ONCE)
+
     def _messages(self) -> list[Message]:
         with self._store.reading() as db:
             return inbox.waiting(db, self.node_id)
 
     def _deliver(self, message: Message) -> None:
-        followed = self._following.get(message.number)
-        if followed is not None:
-            followed[0].take(message)
+        observed = self._following.get(message.number)
+        if observed is not None:
+            observed.take(message)
 
     # -- calls -----------------------------------------------------------------------------------------------------
 
-    def _follow(self, call: Call) -> None:
-        observed = ObservedCall(call, self._line)
-        task = asyncio.create_task(self._supervise(observed), name=call.call_id)
-        self._following[call.number] = (observed, task)
+    def _adopt(self, reserved: Call) -> None:
+        async def adopt() -> None:
+            observed = await succession.adopt(self._line, reserved)
+            self._adopting.discard(task)
+            if observed is not None:
+                self._follow(observed)
+
+        task = asyncio.create_task(adopt(), name=f"adopting {reserved.call_id}")
+        self._adopting.add(task)
+
+    def _follow(self, observed: ObservedCall) -> None:
+        call = observed.call
+        self._following[call.number] = observed
+        self._tasks[call.number] = asyncio.create_task(self._supervise(observed), name=call.call_id)
         log.info("call_claimed", call_id=call.call_id, epoch=call.epoch)
 
     async def _supervise(self, observed: ObservedCall) -> None:
@@ -213,7 +240,8 @@ class Node:
                     await observed.give_up()
                     break
                 await asyncio.sleep(RESTART_SECONDS)
-        self._following.pop(observed.call.number, None)
+        if self._following.get(observed.call.number) is observed:
+            del self._following[observed.call.number], self._tasks[observed.call.number]
 
 
 def _settle(db: Connection) -> None:

@@ -7,8 +7,10 @@ record.py's and writer.py's.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Callable
+from functools import partial
 from typing import cast
 
 import structlog
@@ -39,11 +41,12 @@ HANG_UP_LONGEST_RETRY_SECONDS = 5.0
 class ObservedCall:
     """A call that this node holds."""
 
-    def __init__(self, call: Call, line: Line) -> None:
-        self.call, self._line = call, line
-        self.record = Record(call, line.writer, line.prices)
+    def __init__(self, call: Call, line: Line, inherited: Sideband | None = None) -> None:
+        """`inherited`: the sideband that was attached while the last holder still had its own."""
+        self.call, self._line, self._inherited = call, line, inherited
+        self.record = Record(call, line.writer, line.prices, accuse=line.lock.accuse)
         self._log = log.bind(call_id=call.call_id, epoch=call.epoch)
-        self._sideband: Sideband | None = None
+        self._sideband = inherited
         self._attached_before = call.observed_at is not None
         self._gap_from: int | None = None
         self._last_close: Close | None = None
@@ -60,6 +63,8 @@ class ObservedCall:
             return
         self._taken.add(message.id)
         self.record.take(message)
+        if message.kind == "late":
+            return
         said = json.loads(message.body or "{}")
         if message.kind == "hang_up":
             self.wish(Wish(said["reason"], said["by"]))
@@ -79,9 +84,12 @@ class ObservedCall:
 
     async def follow(self) -> None:
         """Follow the call until it is over and its end is written, or until another node has taken it."""
+        if self.call.crashes >= self._line.limits.crashes:
+            await self._quarantine()
+            return
         if self.call.last_seq:
             await asyncio.to_thread(self.record.remember, self._line.store)
-            self._gap_from = self.record.last_at
+            self._gap_from = self.record.left_at or self.record.last_at
         async with asyncio.TaskGroup() as together:
             beside = [
                 together.create_task(self._obey()),
@@ -99,11 +107,18 @@ class ObservedCall:
         if self._sideband is not None:
             await self._sideband.close()
             self._note_detached(self._sideband.closed)
-        await self._save(summary=self.record.summary())
+        with contextlib.suppress(StoreUnavailable):
+            await self._try_to_save(summary=self.record.summary())
 
     async def give_up(self) -> None:
         """Our own code fails on this call: nobody watches it, so it must not run on."""
         await self._write_end(ending.not_observed(await self._hang_up()))
+
+    async def _quarantine(self) -> None:
+        """Whoever worked on this call died of it: nobody looks at what it says any more, and it must not run on."""
+        self.record.note("observer.quarantined", crashes=self.call.crashes)
+        self._log.error("call_quarantined", crashes=self.call.crashes)
+        await self.give_up()
 
     # -- attached, or trying to be ---------------------------------------------------------------------------------
 
@@ -113,7 +128,9 @@ class ObservedCall:
             if self._wish is not None:
                 await self._hung_up.wait()
                 return ending.by_wish(self._wish)
-            dialled = await attempts.dial()
+            if self._line.leaving.is_set():
+                return None
+            dialled = self._inherited or await attempts.dial()
             if isinstance(dialled, Sideband):
                 end = await self._attached(dialled)
                 if end is not None:
@@ -211,12 +228,20 @@ class ObservedCall:
         now, limits = self.record.clock(), self._line.limits
         self.record.note("observer.attached", node=self._line.node_id, epoch=self.call.epoch)
         if self._attached_before:
-            self.record.note("observer.gap", cause="detached", from_at=self._gap_from, until_at=now)
+            self._note_gap(now)
         elif now - (self.call.answered_at or now) > limits.late_attach * 1000:
             self.record.note("observer.gap", cause="attach_late", from_at=self.call.answered_at, until_at=now)
         self._attached_before = True
         self._first_attached.set()
         self._log.info("sideband_attached")
+
+    def _note_gap(self, now: int) -> None:
+        again, left = self._first_attached.is_set(), self.record.left_at is not None
+        # Nothing is missing where our sideband was there before the last holder's was gone.
+        overlapped, self._inherited = self._inherited is not None and not left, None
+        if not overlapped:
+            cause = "detached" if again else "handed_over" if left else "taken_over"
+            self.record.note("observer.gap", cause=cause, from_at=self._gap_from, until_at=now)
 
     def _note_detached(self, close: Close) -> None:
         self.record.note("observer.detached", code=close.code, reason=close.reason)
@@ -239,14 +264,17 @@ class ObservedCall:
         await self._line.writer.run(lambda db: None)
 
     async def _save(self, **changes: object) -> None:
-        number, epoch, node_id = self.call.number, self.call.epoch, self._line.node_id
-        update: Callable[..., bool] = calls.update_held
+        """Change the call's row, as soon as the store takes it."""
         while True:
             try:
-                kept = await self._line.writer.run(lambda db: update(db, number, epoch, node_id, **changes))
+                return await self._try_to_save(**changes)
             except StoreUnavailable:
                 await asyncio.sleep(STORE_RETRY_SECONDS)
-            else:
-                break
-        if not kept:
+
+    async def _try_to_save(self, **changes: object) -> None:
+        update: Callable[..., bool] = calls.update_held
+        change = partial(
+            update, number=self.call.number, epoch=self.call.epoch, node_id=self._line.node_id, **changes
+        )
+        if not await self._line.writer.run(change):
             self._log.info("change_refused", changes=sorted(changes))

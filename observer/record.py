@@ -14,6 +14,7 @@ from call_log import events
 from call_log.call import Call
 from call_log.events import EventRow
 from call_log.inbox import Message
+from call_log.recording import handed_on
 from call_log.store import Store
 from observer.ending import SIGNS_OF_A_PEER
 from observer.writer import Writer, wall_clock
@@ -24,6 +25,7 @@ from realtime.summary import summarise
 from realtime.turns import Conversation
 
 READ_ROWS = 1_000
+REMEMBERED = 4_096
 OBSERVER_HANG_UP = ("observer", "observer.hang_up")
 LINE_REPORTS = frozenset({"connection", "channel"})
 CLOSED_STATES = frozenset({"closed", "failed"})
@@ -33,14 +35,23 @@ class Record:
     """The log of one held call. `lost` is set when another node has taken the call."""
 
     def __init__(
-        self, call: Call, writer: Writer, prices: Prices, clock: Callable[[], int] = wall_clock
+        self,
+        call: Call,
+        writer: Writer,
+        prices: Prices,
+        clock: Callable[[], int] = wall_clock,
+        accuse: Callable[[int], None] = lambda number: None,
     ) -> None:
+        """`accuse` is told the call's number while an event is worked on, and 0 after."""
         self.number, self.epoch, self._seq = call.number, call.epoch, call.last_seq
-        self._writer, self.clock = writer, clock
+        self._writer, self.clock, self._accuse = writer, clock, accuse
         self._conversation, self._prices = Conversation(), prices
         self._models = call.underlying, call.transcription
-        self._summarised_seq = 0
+        self._known: dict[str | bytes, None] = {}
+        self._summarised_seq, self._last_summary = 0, call.summary
         self.last_at: int | None = None
+        self.left_at: int | None = None
+        """When the last holder closed its sideband, where it lived to say so."""
         self.peer_seen = asyncio.Event()
         if call.peer_seen_at is not None:
             self.peer_seen.set()
@@ -55,14 +66,21 @@ class Record:
         with store.reading() as db:
             while rows := events.after(db, self.number, self._conversation.last_seq, limit=READ_ROWS):
                 self._fold(rows)
+                for row in rows:
+                    self._is_known(row.event_id or row.body)
 
     async def room(self) -> None:
         """Wait until the writer takes more."""
         await self._writer.room()
 
     def hear(self, raw: bytes) -> None:
-        """Record one upstream event exactly as it came."""
+        """Record one upstream event exactly as it came, unless it is there already: two sidebands overlap while a call
+        changes hands."""
+        self._accuse(self.number)
         said = header(raw)
+        self._accuse(0)
+        if self._is_known(said.event_id or raw):
+            return
         if said.type in SIGNS_OF_A_PEER:
             self.peer_seen.set()
         self._append("upstream", said.type, said.event_id, raw)
@@ -74,6 +92,9 @@ class Record:
 
     def take(self, message: Message) -> None:
         """Make an inbox message an event of this call; it is taken when the event is on disk."""
+        if message.kind == "late":
+            self._take_late(message)
+            return
         said = json.loads(message.body or "{}")
         source, type = (
             ("browser", f"browser.{said['kind']}") if message.kind == "report" else OBSERVER_HANG_UP
@@ -83,6 +104,33 @@ class Record:
             self._hear_browser(said)
         body = json.dumps({"type": type, **said}, ensure_ascii=True).encode()
         self._append(source, type, None, body, message.id)
+
+    def _take_late(self, message: Message) -> None:
+        """Record what an earlier holder heard and could not write, where it is not there already; then say so."""
+        came = handed_on(message)
+        missing = [kept.row for kept in came if not self._is_known(kept.row.event_id or kept.row.body)]
+        for row in missing:
+            self._seq += 1
+            self._writer.append(self, row._replace(seq=self._seq))
+        at = [row.at for row in missing]
+        said = {
+            "type": "observer.late",
+            "node": message.by,
+            "events": len(missing),
+            "known": len(came) - len(missing),
+            "from_at": min(at, default=None),
+            "until_at": max(at, default=None),
+        }
+        self._append("observer", "observer.late", None, json.dumps(said).encode(), message.id)
+
+    def _is_known(self, key: str | bytes) -> bool:
+        """Whether this event is in the log; from now on it is. Of each call the last few thousand are remembered."""
+        if key in self._known:
+            return True
+        self._known[key] = None
+        if len(self._known) > REMEMBERED:
+            del self._known[next(iter(self._known))]
+        return False
 
     def _hear_browser(self, said: dict[str, Any]) -> None:
         if said["kind"] in LINE_REPORTS and said.get("state") in CLOSED_STATES:
@@ -94,6 +142,8 @@ class Record:
 
     def summary(self) -> str:
         """What the call's row says of the conversation, as JSON text."""
+        if self._last_summary is not None and not self._conversation.last_seq:
+            return self._last_summary
         self._summarised_seq = self._conversation.last_seq
         return json.dumps(summarise(self._conversation, self._prices, *self._models))
 
@@ -113,11 +163,15 @@ class Record:
         self._writer.append(self, row, message_id)
 
     def _fold(self, rows: list[EventRow]) -> None:
+        self._accuse(self.number)
         for row in rows:
             self._conversation.hear(row.seq, row.at, row.source, row.body)
             self.last_at = row.at
+            if row.source == "observer" and row.type in ("observer.attached", "observer.detached"):
+                self.left_at = row.at if row.type == "observer.detached" else None
             if row.source == "upstream" and row.type == "error":
                 self.session_expired |= _code(row.body) == "session_expired"
+        self._accuse(0)
 
 
 def _code(raw: bytes) -> object:

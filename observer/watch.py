@@ -71,6 +71,6 @@ class CallLogWatch:
         except StoreUnavailable as error:
             log.warning("store_unavailable", reason=str(error))
             return False
-        if any((waiting.claimable, waiting.messages, waiting.stale_intents, waiting.unreachable)):
+        if waiting.something:
             self._loop.call_soon_threadsafe(self._tell, waiting, free)
         return waiting.dialling > 0

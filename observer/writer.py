@@ -2,23 +2,29 @@
 
 Rows gather for at most 20 ms or 1,000 of them and are committed together, flushed to disk; only then is anybody told
 of them. Statements (claims, states, heartbeats) take their place in the same queue, so that a call's end is never
-written before its events. Knows order and durability; what a row means it does not know.
+written before its events. While the store is away, rows wait here and in the node's journal, acknowledged to nobody,
+and statements are refused. Knows order and durability; what a row means it does not know.
 """
 
 from __future__ import annotations
 
 import asyncio
 import queue
+import sys
 import threading
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Protocol, TypeVar
 
 import structlog
 
-from call_log import events, inbox
+from call_log import nodes
 from call_log.events import EventRow
+from call_log.journal import Journal, Kept
+from call_log.recording import record as record_rows
 from call_log.store import Connection, Store, StoreUnavailable
 from observer.limits import Limits
 
@@ -46,10 +52,9 @@ class Recorded(Protocol):
 
 
 @dataclass(frozen=True)
-class _Rows:
+class _Row:
     record: Recorded
-    row: EventRow
-    message_id: int | None
+    kept: Kept
 
 
 @dataclass(frozen=True)
@@ -61,14 +66,18 @@ class _Statement:
 class Writer:
     """Start it inside the event loop; `failed` is set when the thread died, and then nothing is durable any more."""
 
-    def __init__(self, store: Store, node_id: str, limits: Limits) -> None:
-        self._store, self._node_id, self._limits = store, node_id, limits
-        self._queue: queue.SimpleQueue[_Rows | _Statement | None] = queue.SimpleQueue()
+    def __init__(self, store: Store, node_id: str, limits: Limits, journal: Journal) -> None:
+        self._store, self._node_id, self._limits, self._journal = store, node_id, limits, journal
+        self._queue: queue.SimpleQueue[_Row | _Statement | None] = queue.SimpleQueue()
         self._loop = asyncio.get_running_loop()
         self._waiting_bytes = 0
         self._room = asyncio.Event()
         self._room.set()
         self.failed = asyncio.Event()
+        # The thread's own: rows that wait for the store, and what is known of its absence.
+        self._backlog: deque[_Row] = deque()
+        self._away: StoreUnavailable | None = None
+        self._again_at = self._renewed_at = 0.0
         self._thread = threading.Thread(target=self._work, name="writer", daemon=True)
         self._thread.start()
 
@@ -78,22 +87,26 @@ class Writer:
         self._waiting_bytes += len(row.body)
         if self._waiting_bytes > self._limits.waiting_max_bytes:
             self._room.clear()
-        self._queue.put(_Rows(record, row, message_id))
+        self._queue.put(_Row(record, Kept(row, record.epoch, message_id)))
 
     async def room(self) -> None:
         """Wait while too much waits for the store. Whoever reads a socket asks before reading on."""
         await self._room.wait()
 
     async def run(self, statement: Callable[[Connection], Result]) -> Result:
-        """Run a statement in a transaction of its own, behind every row that was appended before."""
+        """Run a statement in a transaction of its own, behind every row that was appended before. Raises
+        StoreUnavailable, also while rows that came before it can't be written."""
         result: asyncio.Future[Result] = self._loop.create_future()
         self._queue.put(_Statement(statement, result))
         return await result
 
-    async def close(self) -> None:
-        """Write what waits, then stop."""
+    async def close(self) -> bool:
+        """Write what waits, then stop. False when the store did not take all: the rest stays in the journal."""
         self._queue.put(None)
         await asyncio.to_thread(self._thread.join)
+        return not self._backlog
+
+    # -- in the thread ---------------------------------------------------------------------------------------------
 
     def _work(self) -> None:
         clean = False
@@ -102,20 +115,32 @@ class Writer:
             clean = True
         finally:
             if not clean:
+                log.error("writer_died", exc_info=sys.exc_info())
                 self._loop.call_soon_threadsafe(self.failed.set)
 
     def _take_turns(self) -> None:
-        item = self._queue.get()
+        item = self._next()
         while item is not None:
             if isinstance(item, _Statement):
                 self._run(item)
-                item = self._queue.get()
+                item = self._next()
             else:
                 batch, item = self._gather(item)
-                self._commit(batch)
-                item = self._queue.get() if item is _NOTHING_YET else item
+                self._keep(batch)
+                item = self._next() if item is _NOTHING_YET else item
+        self._again_at = 0.0
+        self._drain()
 
-    def _gather(self, first: _Rows) -> tuple[list[_Rows], Any]:
+    def _next(self) -> Any:
+        """What comes next in the queue; while rows wait for the store, it is asked again and again meanwhile."""
+        while self._backlog:
+            try:
+                return self._queue.get(timeout=STORE_RETRY_SECONDS)
+            except queue.Empty:
+                self._drain()
+        return self._queue.get()
+
+    def _gather(self, first: _Row) -> tuple[list[_Row], Any]:
         """The batch that begins with `first`, and what stopped it: a statement, the end, or nothing yet."""
         batch, until = [first], time.monotonic() + self._limits.batch_seconds
         while len(batch) < self._limits.batch_rows:
@@ -123,54 +148,82 @@ class Writer:
                 item = self._queue.get(timeout=max(0.0, until - time.monotonic()))
             except queue.Empty:
                 break
-            if not isinstance(item, _Rows):
+            if not isinstance(item, _Row):
                 return batch, item
             batch.append(item)
         return batch, _NOTHING_YET
 
-    def _commit(self, batch: list[_Rows]) -> None:
-        # Two holdings of one call in one batch (lost, then claimed anew): only the newer may write.
-        holdings: dict[int, int] = {}
-        for rows in batch:
-            holdings[rows.row.number] = max(rows.record.epoch, holdings.get(rows.row.number, 0))
-        current = [rows for rows in batch if rows.record.epoch == holdings[rows.row.number]]
-        refused = self._append(holdings, current)
-        self._loop.call_soon_threadsafe(self._tell, batch, holdings, refused)
+    def _keep(self, batch: list[_Row]) -> None:
+        self._backlog.extend(batch)
+        if not self._drain():
+            self._spill(batch)
 
-    def _append(self, holdings: dict[int, int], batch: list[_Rows]) -> set[int]:
-        rows = [rows.row for rows in batch]
-        while True:
-            try:
-                with self._store.writing() as db:
-                    refused = events.append(db, self._node_id, holdings, rows)
-                    taken = {
-                        each.message_id: each.record.epoch
-                        for each in batch
-                        if each.message_id is not None and each.row.number not in refused
-                    }
-                    inbox.take(db, taken, at=wall_clock())
-                    return refused
-            except StoreUnavailable as error:
-                # The rows stay here, unacknowledged, until the store is back; `room` keeps their number bounded.
-                log.error("store_unavailable", reason=str(error), rows=len(rows))
-                time.sleep(STORE_RETRY_SECONDS)
+    def _drain(self) -> bool:
+        """Commit what waits, oldest first; False when the store does not take it."""
+        if time.monotonic() < self._again_at:
+            return False
+        try:
+            while self._backlog:
+                self._renew_if_away()
+                self._commit(list(islice(self._backlog, self._limits.batch_rows)))
+        except StoreUnavailable as error:
+            self._note_away(error)
+            return False
+        self._note_back()
+        return True
 
-    def _tell(self, batch: list[_Rows], holdings: dict[int, int], refused: set[int]) -> None:
+    def _commit(self, batch: list[_Row]) -> None:
+        with self._store.writing() as db:
+            lost = record_rows(db, self._node_id, [row.kept for row in batch], at=wall_clock())
+        for _ in batch:
+            self._backlog.popleft()
+        self._loop.call_soon_threadsafe(self._tell, batch, lost)
+
+    def _renew_if_away(self) -> None:
+        # Our heart seemed to have stopped as well: renew before anything else, and now and then while much is
+        # written, for the heartbeats wait in the queue behind it.
+        now = time.monotonic()
+        if self._away is not None and now - self._renewed_at >= self._limits.heartbeat:
+            with self._store.writing() as db:
+                nodes.heartbeat(db, self._node_id)
+            self._renewed_at = now
+
+    def _spill(self, batch: Iterable[_Row]) -> None:
+        try:
+            self._journal.append(row.kept for row in batch)
+        except OSError as error:
+            # Not lost yet: the rows wait in memory as well. But a crash now would lose them, and leave a gap.
+            log.error("journal_unavailable", reason=error.strerror)
+
+    def _note_away(self, error: StoreUnavailable) -> None:
+        self._again_at = time.monotonic() + STORE_RETRY_SECONDS
+        if self._away is None:
+            log.error("store_unavailable", reason=str(error))
+        self._away = error
+
+    def _note_back(self) -> None:
+        if self._away is not None:
+            self._journal.clear()
+            log.info("store_available_again")
+        self._away = None
+
+    def _tell(self, batch: list[_Row], lost: set[tuple[int, int]]) -> None:
         told: dict[Recorded, list[EventRow]] = {}
-        for rows in batch:
-            self._waiting_bytes -= len(rows.row.body)
-            told.setdefault(rows.record, []).append(rows.row)
+        for row in batch:
+            self._waiting_bytes -= len(row.kept.row.body)
+            told.setdefault(row.record, []).append(row.kept.row)
         if self._waiting_bytes <= self._limits.waiting_max_bytes:
             self._room.set()
         for record, rows_of_call in told.items():
-            number = rows_of_call[0].number
-            if number in refused or record.epoch != holdings[number]:
+            if (rows_of_call[0].number, record.epoch) in lost:
                 record.refused()
             else:
                 record.committed(rows_of_call)
 
     def _run(self, statement: _Statement) -> None:
         try:
+            if not self._drain():
+                raise StoreUnavailable(str(self._away))
             with self._store.writing() as db:
                 result = statement.run(db)
         except StoreUnavailable as error:

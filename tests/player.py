@@ -81,6 +81,12 @@ class Player:
         """Send more on the call's open sideband."""
         self._in_loop(_send(scenario.sockets[-1], list(frames)))
 
+    def say_to_all(self, scenario: Scenario, *frames: str) -> None:
+        """Send more on every sideband of the call that is open."""
+        for socket in scenario.sockets:
+            if not socket.closed:
+                self._in_loop(_send(socket, list(frames)))
+
     def end(self, scenario: Scenario) -> None:
         """The call is over: its sideband closes as if nothing had happened, and it is not known any more."""
         scenario.over = True

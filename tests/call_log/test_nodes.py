@@ -3,6 +3,9 @@
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ from call_log import calls, nodes
 from call_log.lock import FileLock
 from call_log.nodes import NodeLock
 from call_log.store import Store, StoreUnavailable, now
+from tests.processes import ROOT
 
 
 def _ids(found: list[nodes.Node]) -> list[str]:
@@ -133,3 +137,49 @@ def test_a_lapse_is_remembered_until_a_node_has_renewed_for_a_full_lease(
         assert nodes.heartbeat(db, "n1") and since(db) >= lapsed_at
         renewed = since(db)
         assert nodes.heartbeat(db, "n1") and since(db) == renewed
+
+
+def test_a_node_that_was_killed_is_found_with_what_it_died_of(tmp_path: Path) -> None:
+    script = f"""
+import os, signal
+from call_log.nodes import NodeLock
+lock = NodeLock({str(tmp_path / "node_1.lock")!r})
+lock.take()
+lock.accuse(41)
+lock.accuse(42)
+print("ready", flush=True)
+signal.pause()
+"""
+    child = subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, env={"PYTHONPATH": str(ROOT)}, text=True
+    )
+    assert child.stdout is not None and child.stdout.readline() == "ready\n"
+    assert nodes.died_here(tmp_path) == []
+    child.kill()
+    child.wait()
+    child.stdout.close()
+    (found,) = nodes.died_here(tmp_path)
+    assert (found.path.stem, found.accused()) == ("node_1", 42)
+    assert nodes.died_here(tmp_path) == [], "one buries"
+    found.let_go()
+    (again,) = nodes.died_here(tmp_path)
+    again.release()
+    assert nodes.died_here(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lock_whose_new_file_was_buried_under_it_is_taken_at_its_path_all_the_same(tmp_path: Path) -> None:
+    """The burier saw the file between its making and its locking."""
+    path = tmp_path / "node_1.lock"
+    burier = NodeLock(path)
+    assert burier.acquire()
+    starting = NodeLock(path)
+    with ThreadPoolExecutor(1) as threads:
+        taking = threads.submit(starting.take)
+        with pytest.raises(TimeoutError):
+            taking.result(0.1)
+        burier.release()
+        taking.result(20)
+    assert not NodeLock.is_free(path) and path.exists()
+    assert starting.accused() == 0
+    starting.release()

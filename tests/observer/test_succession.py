@@ -1,0 +1,207 @@
+"""How calls change hands between real observers: killed, told to stop, paused, or died of a call."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.observer.test_sideband import OFFER, SPEECH
+from tests.player import Attach, Player, Scenario
+from tests.processes import House, Process, until
+
+
+@pytest.fixture
+def empty_house(tmp_path: Path, player: Player) -> Iterator[House]:
+    """A web with no observer yet."""
+    built = House.build(tmp_path / "house", player.url)
+    built.start_web()
+    yield built
+    built.stop()
+
+
+def event(number: int) -> str:
+    return json.dumps({"type": "rate_limits.updated", "event_id": f"event_{number}", "rate_limits": []})
+
+
+def heard(house: House, call_id: str) -> list[str]:
+    return [said["event"]["event_id"] for said in house.events(call_id, type="rate_limits.updated")]
+
+
+def gaps(house: House, call_id: str) -> list[str]:
+    return [said["event"]["cause"] for said in house.events(call_id, type="observer.gap")]
+
+
+def holders(house: House, call_id: str) -> list[tuple[str, int]]:
+    attached = house.events(call_id, type="observer.attached")
+    return [(said["event"]["node"], said["event"]["epoch"]) for said in attached]
+
+
+def node_of(observer: Process) -> str:
+    def look() -> Any:
+        lines = (json.loads(line) for line in observer.said().splitlines() if "node_joined" in line)
+        return next((line["node"] for line in lines), None)
+
+    return str(until(look, "the observer's node"))
+
+
+def one_call(house: House, player: Player, attaches: int) -> tuple[str, Scenario]:
+    scenario = player.expect(Scenario([Attach(frames=[SPEECH]) for _ in range(attaches)]))
+    call_id = house.connect(OFFER).headers["X-Call-Id"]
+    house.observed(call_id)
+    return call_id, scenario
+
+
+def test_two_observers_that_were_started_share_the_calls_and_each_call_has_one(
+    empty_house: House, player: Player
+) -> None:
+    house = empty_house
+    both = {node_of(house.start_observer()), node_of(house.start_observer())}
+    house.ready()
+    calls = [one_call(house, player, attaches=1) for _ in range(6)]
+    for call_id, scenario in calls:
+        assert len(scenario.dialled) == 1
+        ((node, epoch),) = holders(house, call_id)
+        assert node in both and epoch == 1
+        house.hang_up(call_id)
+        house.ended(call_id)
+
+
+def test_the_calls_of_a_killed_observer_go_on_with_the_other_and_the_gap_is_marked(
+    empty_house: House, player: Player
+) -> None:
+    house = empty_house
+    first = house.start_observer()
+    house.ready()
+    call_id, scenario = one_call(house, player, attaches=2)
+    player.say(scenario, event(1))
+    until(lambda: heard(house, call_id) == ["event_1"], "the first event")
+    second = house.start_observer()
+    node_of(second)
+    first.stop(signal.SIGKILL)
+    house.observers.remove(first)
+    until(lambda: len(scenario.dialled) == 2, "the second observer's dial")
+    player.say(scenario, event(2))
+    until(lambda: heard(house, call_id) == ["event_1", "event_2"], "the second event")
+    assert gaps(house, call_id) == ["taken_over"]
+    assert [epoch for _, epoch in holders(house, call_id)] == [1, 2]
+    until(lambda: "node_buried" in second.said(), "the burial")
+    assert list((house.folder / "calls.db-locks").glob("node_*")) == [
+        house.folder / "calls.db-locks" / f"{node_of(second)}.lock"
+    ]
+    house.hang_up(call_id)
+    house.ended(call_id)
+
+
+def test_an_observer_that_is_told_to_stop_hands_its_calls_over_without_a_gap(
+    empty_house: House, player: Player
+) -> None:
+    """The heir is attached before the holder has gone: what is said meanwhile is in the log once."""
+    house = empty_house
+    first = house.start_observer()
+    house.ready()
+    call_id, scenario = one_call(house, player, attaches=2)
+    player.say(scenario, event(1))
+    second = house.start_observer()
+    node_of(second)
+    numbers = itertools.count(2)
+    first.child.send_signal(signal.SIGTERM)
+
+    def talk_until_handed_over() -> bool:
+        player.say_to_all(scenario, event(next(numbers)))
+        return [epoch for _, epoch in holders(house, call_id)] == [1, 2]
+
+    until(talk_until_handed_over, "the hand-over")
+    assert first.stop() == 0
+    house.observers.remove(first)
+    last = next(numbers)
+    player.say_to_all(scenario, event(last))
+    until(lambda: heard(house, call_id)[-1] == f"event_{last}", "the last event")
+    assert heard(house, call_id) == [f"event_{number}" for number in range(1, last + 1)]
+    assert gaps(house, call_id) == []
+    house.hang_up(call_id)
+    house.ended(call_id)
+
+
+def test_an_observer_that_stops_alone_leaves_its_calls_to_the_next_one(
+    empty_house: House, player: Player
+) -> None:
+    house = empty_house
+    first = house.start_observer()
+    house.ready()
+    call_id, scenario = one_call(house, player, attaches=2)
+    assert first.stop() == 0
+    house.observers.remove(first)
+    house.start_observer()
+    until(lambda: len(scenario.dialled) == 2, "the second observer's dial")
+    until(lambda: gaps(house, call_id) == ["handed_over"], "the gap")
+    house.hang_up(call_id)
+    house.ended(call_id)
+
+
+def test_a_paused_observer_writes_nothing_when_it_wakes_and_what_it_heard_is_not_lost(
+    empty_house: House, player: Player
+) -> None:
+    house = empty_house
+    first = house.start_observer()
+    house.ready()
+    call_id, scenario = one_call(house, player, attaches=2)
+    second = house.start_observer()
+    node_of(second)
+    first.child.send_signal(signal.SIGSTOP)
+    player.say(scenario, event(1))  # waits in the socket of the paused one
+    until(lambda: len(scenario.dialled) == 2, "the second observer's dial")
+    until(lambda: len(holders(house, call_id)) == 2, "the second observer")
+    player.say_to_all(scenario, event(2))
+    until(lambda: heard(house, call_id) == ["event_2"], "the second event")
+    first.child.send_signal(signal.SIGCONT)
+    until(lambda: "call_lost_to_another_node" in first.said(), "the first observer's insight")
+    until(lambda: heard(house, call_id) == ["event_2", "event_1"], "the event that came late")
+    (late,) = house.events(call_id, type="observer.late")
+    assert (late["event"]["node"], late["event"]["events"], late["event"]["known"]) == (node_of(first), 1, 1)
+    assert [epoch for _, epoch in holders(house, call_id)] == [1, 2]
+    house.hang_up(call_id)
+    house.ended(call_id)
+
+
+DIES_OF_ONE_CALL = """
+import os, signal
+from observer import record
+from observer.__main__ import main
+reading = record.header
+def header(raw):
+    if b"poison" in raw:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return reading(raw)
+record.header = header
+main()
+"""
+
+
+def test_a_call_that_three_observers_died_of_is_hung_up_and_the_others_are_served(
+    empty_house: House, player: Player
+) -> None:
+    house = empty_house
+    poisoned = player.expect(Scenario([Attach(frames=[SPEECH, event(1), '{"type": "poison"}'])] * 9))
+    observer = house.start_observer("-c", DIES_OF_ONE_CALL)
+    house.ready()
+    poisoned_id = house.connect(OFFER).headers["X-Call-Id"]
+    for _ in range(3):
+        assert observer.child.wait(20) == -signal.SIGKILL
+        house.observers.remove(observer)
+        observer = house.start_observer("-c", DIES_OF_ONE_CALL)
+    ended = house.ended(poisoned_id)
+    assert ended["end"] == {"reason": "not_observed", "certainty": "stated"}
+    assert poisoned.hung_up == 1
+    assert [said["event"]["crashes"] for said in house.events(poisoned_id, type="observer.quarantined")] == [
+        3
+    ]
+    call_id, _ = one_call(house, player, attaches=1)
+    assert observer.alive()
+    house.hang_up(call_id)
+    house.ended(call_id)
