@@ -72,7 +72,7 @@ def gunicorn_logconfig(level: str) -> dict[str, Any]:
         "disable_existing_loggers": False,
         "formatters": {"json": {"()": _formatter}},
         "handlers": {
-            "stdout": {"class": "logging.StreamHandler", "stream": "ext://sys.stdout", "formatter": "json"}
+            "stdout": {"()": "realtime.log_lines.Lines", "stream": "ext://sys.stdout", "formatter": "json"}
         },
         "root": {"level": level.upper(), "handlers": ["stdout"]},
         "loggers": {

@@ -26,6 +26,7 @@ def lines() -> Iterator[Lines]:
     before = (list(root.handlers), root.level)
 
     def read() -> list[dict[str, Any]]:
+        logging.getLogger().handlers[0].flush()
         out = buffer.getvalue()
         assert "canary" not in out
         return [json.loads(line) for line in out.splitlines()]
@@ -64,6 +65,7 @@ def test_the_level_is_kept(lines: Lines) -> None:
     structlog.get_logger().info("quiet")
     logging.getLogger("x").info("quiet")
     structlog.get_logger().warning("loud")
+    logging.getLogger().handlers[0].flush()
     assert [json.loads(line)["event"] for line in buffer.getvalue().splitlines()] == ["loud"]
 
 
