@@ -16,14 +16,13 @@ from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
 
 from call_log.errors import StoreUnavailable
 
-BUSY_SECONDS = 5
-"""How long a transaction waits for the write lock, in the pool and again in the database."""
+PATIENCE_SECONDS = 5.0
+"""How long a transaction waits for the write lock, in the pool and again in the database, unless told otherwise."""
 
 READERS = 40
 """Reading transactions at once: the web's 32 threads and a few of the observer's."""
 
 _PRAGMAS = (
-    f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}",
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",  # NORMAL may lose a committed transaction when the power goes
     "PRAGMA wal_autocheckpoint=0",  # see checkpoint.py
@@ -32,8 +31,8 @@ _PRAGMAS = (
 
 # By the first words of SQLite's own name of the error; the first that fits.
 _SENTENCES = {
-    "SQLITE_BUSY": f"was locked by another process for {BUSY_SECONDS} s; find what holds it and end that.",
-    "SQLITE_LOCKED": f"was locked by another process for {BUSY_SECONDS} s; find what holds it and end that.",
+    "SQLITE_BUSY": "was locked by another process for too long; find what holds it and end that.",
+    "SQLITE_LOCKED": "was locked by another process for too long; find what holds it and end that.",
     "SQLITE_FULL": "cannot grow because its disk is full; free some space, nothing else is needed.",
     "SQLITE_IOERR": "got an I/O error from its disk; look into the kernel's log and check that disk.",
     "SQLITE_CANTOPEN": "cannot be opened; give this user the right to write the file and its folder, or, "
@@ -50,13 +49,13 @@ _FAULTS_OF_THE_CODE = (exc.IntegrityError, exc.ProgrammingError, exc.DataError, 
 class File:
     """One database file, as all connections of this process open it."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, patience: float = PATIENCE_SECONDS) -> None:
+        self.path, self._patience = path, patience
         self._identity: tuple[int, int] | None = None
 
     @classmethod
-    def at(cls, url: str) -> "File":
-        """The file that a URL names. Raises StoreUnavailable for a URL that names none."""
+    def at(cls, url: str, patience: float = PATIENCE_SECONDS) -> "File":
+        """The file that a URL names; `patience` in seconds. Raises StoreUnavailable for a URL that names none."""
         try:
             parts = make_url(url)
         except exc.ArgumentError as fault:
@@ -72,7 +71,7 @@ class File:
             raise StoreUnavailable(
                 "DATABASE_URL must name a file and nothing else: sqlite:///var/switchboard.db."
             )
-        return cls(Path(parts.database).absolute())
+        return cls(Path(parts.database).absolute(), patience)
 
     @property
     def lock_folder(self) -> Path:
@@ -99,7 +98,7 @@ class File:
         connection = sqlite3.connect(
             f"file:{quote(str(self.path))}?mode={mode}",
             uri=True,
-            timeout=BUSY_SECONDS,
+            timeout=self._patience,
             isolation_level=None,
             check_same_thread=False,
         )
@@ -133,7 +132,7 @@ class File:
             poolclass=QueuePool,
             pool_size=size,
             max_overflow=most - size,
-            pool_timeout=BUSY_SECONDS,
+            pool_timeout=self._patience,
             pool_use_lifo=True,
         )
         event.listen(engine, "begin", partial(_begin, begin))
@@ -157,7 +156,7 @@ class File:
             yield
         except exc.TimeoutError as fault:
             raise StoreUnavailable(
-                f"The call log {self.path} is too busy: no connection came free within {BUSY_SECONDS} s; "
+                f"The call log {self.path} is too busy: no connection came free within {self._patience:g} s; "
                 "look for transactions that last too long."
             ) from fault
         except exc.DBAPIError as fault:

@@ -17,7 +17,7 @@ from call_log.checkpoint import Checkpoint
 from call_log.clock import DatabaseClock
 from call_log.errors import SchemaBehind as SchemaBehind
 from call_log.errors import StoreUnavailable as StoreUnavailable
-from call_log.sqlite import File
+from call_log.sqlite import PATIENCE_SECONDS, File
 from call_log.watch import Watch as Watch
 
 log = structlog.get_logger()
@@ -31,9 +31,10 @@ class Store:
     upgrade`. Use it in the process that made it: SQLite's connections do not survive a fork.
     """
 
-    def __init__(self, url: str) -> None:
-        """Raises StoreUnavailable for a URL of another kind, and for a folder that cannot be made."""
-        self._file = File.at(url)
+    def __init__(self, url: str, patience: float = PATIENCE_SECONDS) -> None:
+        """`patience`: seconds that a transaction waits for its turn before StoreUnavailable. Raises it here for a URL
+        of another kind, and for a folder that cannot be made."""
+        self._file = File.at(url, patience)
         self._file.make_folder()
         self._readers, self._writer = self._file.engines()
         self._checkpoint = Checkpoint(self._file, self.writing, self.lock_folder / "checkpoint.lock")

@@ -34,7 +34,7 @@ async def serve(settings: Settings, limits: Limits) -> None:
     logs.configure(settings.log_level)
     upstream, credential = settings.upstream(), settings.credential()
     prices = Prices.load(settings.prices)
-    store = Store(settings.database_url)
+    store = Store(settings.database_url, limits.store_patience)
     store.require_current()
     client = Client(upstream, credential)
     stop = asyncio.Event()

@@ -29,6 +29,8 @@ class Limits:
     hand_over: float = 30.0
     """For so long a node that is told to stop waits for others to attach to its calls."""
     heartbeat: float = 0.5
+    store_patience: float = 0.5
+    """For so long a transaction waits for its turn; then what was heard goes to the journal meanwhile."""
     event_max_bytes: int = 16 * 1024 * 1024
     batch_seconds: float = 0.020
     batch_rows: int = 1_000

@@ -33,6 +33,9 @@ from token_service import (
 from token_service.conversations import Conversations
 from token_service.settings import Settings
 
+STORE_PATIENCE_SECONDS = 1.0
+"""For its turn in this process, and again for the store's lock: a request that waits longer is told so."""
+
 
 def startable_settings() -> Settings:
     """The settings of a process that could serve with them; else the process stops with one sentence."""
@@ -57,7 +60,7 @@ def _wire(settings: Settings) -> Flask:
     logs.configure(settings.log_level)
     upstream, profiles = settings.upstream(), Profiles.load(settings.profiles)
     client = Client(upstream, settings.credential())
-    store = Store(settings.database_url)
+    store = Store(settings.database_url, STORE_PATIENCE_SECONDS)
     opening = negotiation.Negotiation(store, client, upstream.kind)
     atexit.register(opening.close)
 

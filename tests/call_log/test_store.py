@@ -17,7 +17,7 @@ import pytest
 import structlog
 from sqlalchemy.exc import IntegrityError
 
-from call_log import calls, mounts, sqlite
+from call_log import calls, mounts
 from call_log.store import Store, StoreUnavailable, now
 
 NOBODY = 65534
@@ -82,11 +82,8 @@ def test_many_threads_write_and_read_at_once(store: Store, dial: Any) -> None:
     assert _count(store) == 200
 
 
-def test_a_locked_database_is_unavailable_and_then_available_again(
-    url: str, dial: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sqlite, "_PRAGMAS", (*sqlite._PRAGMAS, "PRAGMA busy_timeout=50"))
-    store = Store(url)
+def test_a_locked_database_is_unavailable_and_then_available_again(url: str, dial: Any) -> None:
+    store = Store(url, patience=0.05)
     other = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     for _ in range(2):
@@ -105,9 +102,8 @@ def test_a_locked_database_is_unavailable_and_then_available_again(
     store.close()
 
 
-def test_a_thread_that_gets_no_turn_is_told(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.05)
-    store = Store(url)
+def test_a_thread_that_gets_no_turn_is_told(url: str) -> None:
+    store = Store(url, patience=0.05)
     with store.writing(), pytest.raises(StoreUnavailable, match="no connection came free"), store.writing():
         raise AssertionError("nobody may come here")
     store.close()
