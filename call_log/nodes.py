@@ -36,6 +36,7 @@ class Node:
     backend_pid: int | None
     version: str
     renewed_since: int
+    full: bool
 
 
 class NodeLock(FileLock):
@@ -108,15 +109,16 @@ def join(db: Connection, node_id: str, *, host: str, pid: int, lock_path: Path |
     )
 
 
-def heartbeat(db: Connection, node_id: str) -> bool:
-    """Renew. False when the node's row is gone: it must drop its sockets and join anew under a new id.
+def heartbeat(db: Connection, node_id: str, *, full: bool = False) -> bool:
+    """Renew, and say whether this node has room for more calls. False when the node's row is gone: it must
+    drop its sockets and join anew under a new id.
 
     A renewal that comes after a lapse says so: while the store was away everybody's heart seems to have stopped, and
     whoever is back first must not take the others for dead.
     """
     since = case((lives(), nodes.c.renewed_since), else_=DatabaseClock())
     beat = update(nodes).where(nodes.c.node_id == node_id)
-    return db.execute(beat.values(heartbeat_at=DatabaseClock(), renewed_since=since)).rowcount == 1
+    return db.execute(beat.values(heartbeat_at=DatabaseClock(), renewed_since=since, full=full)).rowcount == 1
 
 
 def drain(db: Connection, node_id: str) -> None:
@@ -135,8 +137,13 @@ def registered(db: Connection) -> list[Node]:
 
 
 def live(db: Connection) -> list[Node]:
-    """The nodes that would take a call: a heartbeat younger than 3 s, and not draining."""
+    """The nodes that look after calls: a heartbeat younger than 3 s, and not draining."""
     return _read(db, select(nodes).where(lives(), nodes.c.draining.is_(False)))
+
+
+def with_room(db: Connection) -> list[Node]:
+    """The live nodes that would take one more call."""
+    return [node for node in live(db) if not node.full]
 
 
 def free_locks(candidates: Iterable[Node], host: str | None = None) -> frozenset[str]:

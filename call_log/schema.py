@@ -16,6 +16,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    false,
 )
 
 metadata = MetaData(
@@ -45,6 +46,8 @@ nodes = Table(
     Column("version", Text, nullable=False),
     # Since when it has renewed without a lapse: only who has may call another dead by its heartbeat.
     Column("renewed_since", BigInteger, nullable=False, server_default="0"),
+    # It has as many calls as its process may have sockets.
+    Column("full", Boolean, nullable=False, server_default=false()),
 )
 
 calls = Table(

@@ -12,6 +12,7 @@ import uvloop
 from call_log.store import SchemaBehind, Store, StoreUnavailable
 from observer.limits import Limits
 from observer.node import Node, NodeLost, WriterDied
+from observer.room import raise_descriptor_limit
 from observer.settings import Settings
 from realtime import logs
 from realtime.client import Client
@@ -32,6 +33,7 @@ def main(limits: Limits | None = None) -> None:
 async def serve(settings: Settings, limits: Limits) -> None:
     """Wire one node and run it until it is told to stop."""
     logs.configure(settings.log_level)
+    raise_descriptor_limit()
     upstream, credential = settings.upstream(), settings.credential()
     prices = Prices.load(settings.prices)
     store = Store(settings.database_url, limits.store_patience)

@@ -26,6 +26,7 @@ from observer import __version__, succession
 from observer.limits import Limits
 from observer.line import Line
 from observer.observed_call import ObservedCall
+from observer.room import NEARLY_FULL, room
 from observer.watch import CallLogWatch
 from observer.writer import Writer, wall_clock
 from realtime.client import Client, tls_context
@@ -136,7 +137,8 @@ class Node:
     async def _beat(self) -> None:
         while True:
             with contextlib.suppress(StoreUnavailable):
-                if not await self._writer.run(lambda db: nodes.heartbeat(db, self.node_id)):
+                full = room(len(self._following)) < NEARLY_FULL
+                if not await self._writer.run(partial(nodes.heartbeat, node_id=self.node_id, full=full)):
                     raise NodeLost(self.node_id)
             await asyncio.sleep(self._limits.heartbeat)
 
@@ -191,12 +193,12 @@ class Node:
             await self._writer.run(_settle)
 
     def _claim(self, db: Connection) -> list[Call]:
-        return calls.claim(
-            db, self.node_id, limit=CLAIMED_AT_ONCE, at=wall_clock(), free_locks=self._free_locks
-        )
+        limit = min(CLAIMED_AT_ONCE, room(len(self._following)))
+        return calls.claim(db, self.node_id, limit=limit, at=wall_clock(), free_locks=self._free_locks)
 
     def _reserve(self, db: Connection) -> list[Call]:
-        return calls.reserve(db, self.node_id, limit=CLAIMED_AT_ONCE)
+        limit = min(CLAIMED_AT_ONCE, room(len(self._following) + len(self._adopting)))
+        return calls.reserve(db, self.node_id, limit=limit)
 
     def _messages(self) -> list[Message]:
         with self._store.reading() as db:

@@ -38,6 +38,7 @@ NO_OBSERVER = (
     "No observer is alive, and this profile's calls are recorded; start one with `python -m observer` "
     "or start everything with `switchboard up`."
 )
+FULL = "Every observer has as many calls as it can hold; start another one, or raise its limit of open files."
 
 
 def wall_clock() -> int:
@@ -92,8 +93,8 @@ class Negotiation:
     def _dial(self, intent: Intent) -> str:
         call_id = calls.new_call_id()
         with self._store.writing() as db:
-            if not nodes.live(db):
-                raise Problem(503, "no_observer", NO_OBSERVER, retry_after=2)
+            if not nodes.with_room(db):
+                raise Problem(503, "no_observer", FULL if nodes.live(db) else NO_OBSERVER, retry_after=2)
             calls.dial(
                 db,
                 call_id=call_id,

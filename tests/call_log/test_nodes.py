@@ -39,6 +39,7 @@ def test_a_joined_node_lives_by_the_databases_clock(store: Store) -> None:
         None,
         "0.1",
         node.renewed_since,
+        False,
     )
 
 
@@ -120,6 +121,16 @@ def test_the_lock_of_a_killed_process_is_free_at_once(store: Store) -> None:
     os.kill(holder.pid, signal.SIGKILL)
     holder.join(30)
     assert nodes.free_locks(registered, host="here") == {"n1"}
+
+
+def test_a_full_node_looks_after_its_calls_and_takes_no_more(store: Store, join: Any) -> None:
+    with store.writing() as db:
+        join(db, "n1")
+        join(db, "n2")
+        nodes.heartbeat(db, "n1", full=True)
+        assert (_ids(nodes.live(db)), _ids(nodes.with_room(db))) == (["n1", "n2"], ["n2"])
+        nodes.heartbeat(db, "n1")
+        assert _ids(nodes.with_room(db)) == ["n1", "n2"]
 
 
 def test_a_lapse_is_remembered_until_a_node_has_renewed_for_a_full_lease(

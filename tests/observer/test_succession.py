@@ -205,3 +205,26 @@ def test_a_call_that_three_observers_died_of_is_hung_up_and_the_others_are_serve
     assert observer.alive()
     house.hang_up(call_id)
     house.ended(call_id)
+
+
+def test_a_full_observer_keeps_its_calls_and_lets_no_more_in(empty_house: House, player: Player) -> None:
+    house = empty_house
+    house.start_observer(
+        "-c",
+        "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (74, 74)); "
+        "from observer.__main__ import main; main()",
+    )
+    house.ready()
+    ids = []
+    for _ in range(7):
+        ids.append(one_call(house, player, attaches=1)[0])
+    until(lambda: house.get("/readyz").json()["reasons"], "the full observer's word")
+    refused = house.connect(OFFER)
+    assert (refused.status_code, refused.json()["code"]) == (503, "no_observer")
+    assert "as many calls as it can hold" in refused.json()["detail"]
+    assert [house.call(call_id)["state"] for call_id in ids] == ["observed"] * 7
+    house.hang_up(ids.pop())
+    house.ready()
+    for call_id in ids:
+        house.hang_up(call_id)
+        house.ended(call_id)
