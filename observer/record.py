@@ -15,15 +15,19 @@ from call_log.call import Call
 from call_log.events import EventRow
 from call_log.inbox import Message
 from call_log.store import Store
+from observer.budget import Allowance, Dropped, Pace, Waiting
+from observer.doubles import Doubles
 from observer.ending import SIGNS_OF_A_PEER
+from observer.limits import Limits
+from observer.trouble import DEGRADED, Trouble
 from observer.writer import Writer, wall_clock
 from realtime.events import header
-from realtime.events import read as read_event
 from realtime.prices import Prices
 from realtime.summary import summarise
 from realtime.turns import Conversation
 
 READ_ROWS = 1_000
+TRUNCATED = "observer.truncated"
 OBSERVER_HANG_UP = ("observer", "observer.hang_up")
 LINE_REPORTS = frozenset({"connection", "channel"})
 CLOSED_STATES = frozenset({"closed", "failed"})
@@ -33,7 +37,12 @@ class Record:
     """The log of one held call. `lost` is set when another node has taken the call."""
 
     def __init__(
-        self, call: Call, writer: Writer, prices: Prices, clock: Callable[[], int] = wall_clock
+        self,
+        call: Call,
+        writer: Writer,
+        prices: Prices,
+        limits: Limits,
+        clock: Callable[[], int] = wall_clock,
     ) -> None:
         self.number, self.epoch, self._seq = call.number, call.epoch, call.last_seq
         self._writer, self.clock = writer, clock
@@ -44,7 +53,10 @@ class Record:
         self.peer_seen = asyncio.Event()
         if call.peer_seen_at is not None:
             self.peer_seen.set()
-        self.session_expired = False
+        self._trouble = Trouble()
+        self._doubles = Doubles(limits.ids_remembered)
+        self._pace, self._waiting = Pace(limits), Waiting(limits.call_waiting_max_bytes)
+        self._allowance, self._dropped = Allowance(limits.call_max_bytes), Dropped()
         self.browser_remains = False
         """The browser said that its line is closed: it did not leave, for it is there to say so."""
 
@@ -55,17 +67,60 @@ class Record:
         with store.reading() as db:
             while rows := events.after(db, self.number, self._conversation.last_seq, limit=READ_ROWS):
                 self._fold(rows)
+                for row in rows:
+                    self._recall(row)
 
-    async def room(self) -> None:
-        """Wait until the writer takes more."""
+    def _recall(self, row: EventRow) -> None:
+        self._allowance.spend(len(row.body))
+        self._allowance.is_used_up |= row.type == TRUNCATED
+        if row.source == "upstream":
+            self._doubles.see(row.event_id, row.body)
+
+    @property
+    def session_expired(self) -> bool:
+        """The upstream said that the session is at its cap."""
+        return self._trouble.session_expired
+
+    async def room(self, size: int) -> None:
+        """After an event of so many bytes: wait until the writer takes more, and until this call may go on."""
         await self._writer.room()
+        await self._waiting.room()
+        pause = self._pace.spend(size, asyncio.get_running_loop().time())
+        if pause:
+            await asyncio.sleep(pause)
 
     def hear(self, raw: bytes) -> None:
-        """Record one upstream event exactly as it came."""
+        """Record one upstream event exactly as it came; one that came before is recorded already."""
         said = header(raw)
         if said.type in SIGNS_OF_A_PEER:
             self.peer_seen.set()
+        seen = self._doubles.see(said.event_id, raw)
+        if seen == "again":
+            return
+        if not self._takes(said.type, len(raw)):
+            self._dropped.add(len(raw), self.clock())
+            return
         self._append("upstream", said.type, said.event_id, raw)
+        if seen == "changed":
+            self.note("observer.id_reused", event_id=said.event_id, seq=self._seq)
+
+    def _takes(self, type: str, size: int) -> bool:
+        was_used_up = self._allowance.is_used_up
+        takes = self._allowance.takes(type, size)
+        if self._allowance.is_used_up and not was_used_up:
+            self.note(TRUNCATED)
+        return takes
+
+    def note_dropped(self) -> None:
+        """Tell in the log of what was heard and not recorded, where there is any."""
+        dropped, self._dropped = self._dropped, Dropped()
+        if dropped.events:
+            self.note("observer.gap", cause="truncated", **vars(dropped))
+
+    def degraded(self, cause: str, **facts: Any) -> None:
+        """Note that something is not well with the upstream; each cause once in the life of a call."""
+        if self._trouble.is_new(cause):
+            self.note(DEGRADED, cause=cause, **facts)
 
     def note(self, type: str, **facts: Any) -> None:
         """Record something that this observer did or noticed."""
@@ -99,10 +154,14 @@ class Record:
 
     def committed(self, rows: list[EventRow]) -> None:
         """These rows are on disk: now they may mean something."""
-        self._fold(rows)
+        for row in rows:
+            self._waiting.done(len(row.body))
+        for trouble in self._fold(rows):
+            self.note(DEGRADED, **trouble)
 
     def refused(self) -> None:
         """Another node holds this call."""
+        self._waiting.give_up()
         self.lost.set()
 
     def _append(
@@ -110,17 +169,13 @@ class Record:
     ) -> None:
         self._seq += 1
         row = EventRow(self.number, self._seq, self.clock(), source, type, event_id, body)
+        self._allowance.spend(len(body))
+        self._waiting.add(len(body))
         self._writer.append(self, row, message_id)
 
-    def _fold(self, rows: list[EventRow]) -> None:
+    def _fold(self, rows: list[EventRow]) -> list[dict[str, Any]]:
+        """Returns what is to be noted of the upstream's troubles."""
         for row in rows:
             self._conversation.hear(row.seq, row.at, row.source, row.body)
             self.last_at = row.at
-            if row.source == "upstream" and row.type == "error":
-                self.session_expired |= _code(row.body) == "session_expired"
-
-
-def _code(raw: bytes) -> object:
-    said = read_event(raw) or {}
-    error = said.get("error")
-    return error.get("code") if isinstance(error, dict) else None
+        return [trouble for row in rows if (trouble := self._trouble.hear(row))]
