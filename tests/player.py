@@ -78,6 +78,9 @@ class Scenario:
 
     identified: list[str] = field(default_factory=list)
     """The credentials that they showed."""
+    pings: int = 0
+    """On sidebands that are mute."""
+
     hung_up: int = 0
     over: bool = False
     sockets: list[web.WebSocketResponse] = field(default_factory=list)
@@ -105,6 +108,14 @@ class Player:
         """The next offer opens this call."""
         self._waiting.append(scenario)
         return scenario
+
+    def know(self, scenario: Scenario) -> None:
+        """This call is open without an offer; it has an id already."""
+        self._calls[scenario.call_id] = scenario
+
+    def stop_reading(self, scenario: Scenario) -> None:
+        """Nothing that comes on the call's open sideband is read any more."""
+        self._in_loop(_stop_reading(scenario.sockets[-1]))
 
     def say(self, scenario: Scenario, *frames: str) -> None:
         """Send more on the call's open sideband."""
@@ -208,11 +219,16 @@ async def _play(request: web.Request, scenario: Scenario, attach: Attach) -> web
         transport.abort()
     elif attach.close is not None:
         await socket.close(code=attach.close[0], message=attach.close[1].encode())
-    async for _ in socket:
-        pass
+    async for message in socket:
+        scenario.pings += message.type is WSMsgType.PING
     if not socket.closed:
         await socket.close(code=WSCloseCode.OK)
     return socket
+
+
+async def _stop_reading(socket: web.WebSocketResponse) -> None:
+    assert socket._req is not None and socket._req.transport is not None
+    socket._req.transport.pause_reading()
 
 
 async def _send(socket: web.WebSocketResponse, frames: list[str | bytes]) -> None:
