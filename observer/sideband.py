@@ -18,8 +18,8 @@ from observer.ending import BROKEN, Close
 from observer.limits import Limits
 
 REFUSAL_KEPT_BYTES = 4_096
-FRAMES_WAITING = 4
-"""A frame may be 16 MiB: few may wait in memory before the socket is not read any more."""
+FRAMES_WAITING = 0
+"""A frame may be 16 MiB: while one waits, the socket is not read."""
 
 
 class Refused(Exception):
