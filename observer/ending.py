@@ -13,6 +13,10 @@ from call_log.states import Certainty, EndReason
 
 NORMAL_CLOSURE = 1000
 GOING_AWAY = 1001
+BROKEN = 1006
+POLICY_VIOLATION = 1008
+TOO_BIG = 1009
+PRIVATE_CODES = range(4000, 5000)
 OVER_STATUSES = frozenset({404, 410})
 SESSION_LIMIT_WORDS = ("maximum duration", "session_expired")
 
@@ -40,10 +44,28 @@ class Ending:
 
 @dataclass(frozen=True)
 class Close:
-    """How a sideband closed. 1006 stands for a connection that broke without a word."""
+    """How a sideband closed. 1006 stands for a connection that broke without a word. `ours`: we closed it, and not the
+    upstream. `size`: of the event that was too big, in bytes."""
 
     code: int
     reason: str
+    ours: bool = False
+    size: int | None = None
+
+    @property
+    def is_clean(self) -> bool:
+        """The upstream said goodbye, and nothing that it said before is missing."""
+        return self.code == NORMAL_CLOSURE and not self.ours
+
+    @property
+    def is_oversize(self) -> bool:
+        """We closed, because an event was bigger than we take."""
+        return self.code == TOO_BIG and self.ours
+
+    @property
+    def is_policy(self) -> bool:
+        """The upstream refuses to serve this sideband at all: dialling again would be asking the same again."""
+        return not self.ours and (self.code == POLICY_VIOLATION or self.code in PRIVATE_CODES)
 
 
 @dataclass(frozen=True)
@@ -77,7 +99,7 @@ def by_absence(close: Close | None, peer_seen: bool, browser_remains: bool) -> E
     say so, hence `inferred`. A browser that is still there to report its line closed did not leave.
     """
     left = peer_seen and not browser_remains
-    if close is not None and close.code == NORMAL_CLOSURE and left:
+    if close is not None and close.is_clean and left:
         return Ending("caller_hung_up", "inferred")
     return Ending("upstream_closed", "probed")
 

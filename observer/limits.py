@@ -16,6 +16,15 @@ class Limits:
     """For so long an unobserved call may run on; then it is hung up, since nobody answers for it."""
     never_connected: float = 60.0
     """For so long after the answer a call may show no sign of a browser."""
+    first_pong: float = 5.0
+    """A sideband that shows no sign of life for so long after its attach is dialled once more."""
+    ping_every: float = 20.0
+    pong_within: float = 20.0
+    """A line that died without a word is noticed after both of these."""
+    close: float = 5.0
+    """Closing a socket takes no longer, whatever its peer does."""
+    steady: float = 10.0
+    """A sideband that stood for so long may be dialled again at once when it is lost; others ever more slowly."""
     first_retry: float = 0.05
     longest_retry: float = 1.0
     slow_retry: float = 15.0
@@ -32,6 +41,16 @@ class Limits:
     store_patience: float = 0.5
     """For so long a transaction waits for its turn; then what was heard goes to the journal meanwhile."""
     event_max_bytes: int = 16 * 1024 * 1024
+    events_per_second: float = 500.0
+    bytes_per_second: float = 2 * 1024 * 1024
+    burst_seconds: float = 4.0
+    """A call may be ahead of both rates by so much; then its socket is read no faster than that."""
+    call_max_bytes: int = 256 * 1024 * 1024
+    """What is recorded of one call; behind it only what tells its use and its troubles, up to a tenth more."""
+    call_waiting_max_bytes: int = 4 * 1024 * 1024
+    """One call's rows that wait for the store; beyond this its sideband is not read."""
+    ids_remembered: int = 1_000
+    """The last event ids of a call, by which a repeated event is known."""
     batch_seconds: float = 0.020
     batch_rows: int = 1_000
     waiting_max_bytes: int = 64 * 1024 * 1024

@@ -23,19 +23,19 @@ from call_log.store import StoreUnavailable
 from observer import ending
 from observer.attempts import Attempts
 from observer.ending import Close, Ending, Wish
+from observer.hanging_up import hang_up
 from observer.line import Line
+from observer.presence import Presence
+from observer.pulse import Pulse
 from observer.record import Record
+from observer.redial import Redial
 from observer.sideband import Sideband
-from realtime.deadline import Deadline
-from realtime.errors import UpstreamError
 
 log = structlog.get_logger()
 
 OBSERVER = "observer"
 LEAVING = "leaving"
-HANG_UP_SECONDS = 10.0
 STORE_RETRY_SECONDS = 0.5
-HANG_UP_LONGEST_RETRY_SECONDS = 5.0
 
 
 class ObservedCall:
@@ -44,13 +44,11 @@ class ObservedCall:
     def __init__(self, call: Call, line: Line, inherited: Sideband | None = None) -> None:
         """`inherited`: the sideband that was attached while the last holder still had its own."""
         self.call, self._line, self._inherited = call, line, inherited
-        self.record = Record(call, line.writer, line.prices, accuse=line.lock.accuse)
+        self.record = Record(call, line.writer, line.prices, line.limits, accuse=line.lock.accuse)
+        self._presence = Presence(call, line.node_id, self.record, line.limits)
+        self._pulse, self._redial = Pulse(self.record, line.limits), Redial(line.limits)
         self._log = log.bind(call_id=call.call_id, epoch=call.epoch)
-        self._sideband = inherited
-        self._attached_before = call.observed_at is not None
-        self._gap_from: int | None = None
-        self._last_close: Close | None = None
-        self._first_attached = asyncio.Event()
+        self._sideband: Sideband | None = None
         self._wish: Wish | None = None
         self._wished = asyncio.Event()
         self._hung_up = asyncio.Event()
@@ -87,9 +85,10 @@ class ObservedCall:
         if self.call.crashes >= self._line.limits.crashes:
             await self._quarantine()
             return
+        await self._leave()
         if self.call.last_seq:
             await asyncio.to_thread(self.record.remember, self._line.store)
-            self._gap_from = self.record.left_at or self.record.last_at
+            self._presence.resume()
         async with asyncio.TaskGroup() as together:
             beside = [
                 together.create_task(self._obey()),
@@ -104,15 +103,14 @@ class ObservedCall:
 
     async def release(self) -> None:
         """Let the call go while it lives; whoever holds it next finds the sideband left and the gap's beginning."""
-        if self._sideband is not None:
-            await self._sideband.close()
-            self._note_detached(self._sideband.closed)
+        await self._leave()
         with contextlib.suppress(StoreUnavailable):
             await self._try_to_save(summary=self.record.summary())
 
     async def give_up(self) -> None:
         """Our own code fails on this call: nobody watches it, so it must not run on."""
-        await self._write_end(ending.not_observed(await self._hang_up()))
+        await self._leave()
+        await self._write_end(self._over(ending.not_observed(await hang_up(self._line, self.call))))
 
     async def _quarantine(self) -> None:
         """Whoever worked on this call died of it: nobody looks at what it says any more, and it must not run on."""
@@ -127,57 +125,85 @@ class ObservedCall:
         while not self.record.lost.is_set():
             if self._wish is not None:
                 await self._hung_up.wait()
-                return ending.by_wish(self._wish)
+                return self._over(ending.by_wish(self._wish))
             if self._line.leaving.is_set():
                 return None
-            dialled = self._inherited or await attempts.dial()
+            if attempts.are_too_many:
+                return self._over(ending.not_observed(await hang_up(self._line, self.call)))
+            inherited, self._inherited = self._inherited, None
+            dialled = inherited or await attempts.dial()
             if isinstance(dialled, Sideband):
-                end = await self._attached(dialled)
+                end = await self._attached(dialled, overlapped=inherited is not None)
                 if end is not None:
                     return end
                 attempts = Attempts(self.call, self._line, self.record)
-            elif self._attached_before and dialled in ending.OVER_STATUSES:
-                return await self._absent()
-            elif attempts.seconds > self._line.limits.unobserved_kept:
-                return ending.not_observed(await self._hang_up())
+            elif self._presence.was_attached and dialled in ending.OVER_STATUSES:
+                return await self._absent(attempts.dials == 1)
             else:
                 await self._wait_to_retry(attempts)
         return None
 
     async def _wait_to_retry(self, attempts: Attempts) -> None:
-        if attempts.seconds > self._line.limits.attach_retried:
+        pause = attempts.next_pause()
+        if attempts.seconds + pause > self._line.limits.attach_retried:
             await self._save(state="unobserved")
+        await self._wished_within(pause)
+
+    async def _wished_within(self, seconds: float) -> None:
         try:
-            async with asyncio.timeout(attempts.next_pause()):
+            async with asyncio.timeout(seconds):
                 await self._wished.wait()
         except TimeoutError:
             pass
 
-    async def _absent(self) -> Ending:
-        """The call is gone. Whoever hung it up may be saying so at this moment: that would be the better story."""
-        try:
-            async with asyncio.timeout(self._line.limits.settling):
-                await self._wished.wait()
-        except TimeoutError:
-            pass
+    async def _absent(self, at_once: bool) -> Ending:
+        """The call is gone. Whoever hung it up may be saying so at this moment: that would be the better story.
+
+        `at_once`: the first dial after the close found it so.
+        """
+        await self._wished_within(self._line.limits.settling)
         if self._wish is not None:
-            return ending.by_wish(self._wish)
-        peer_seen, remains = self.record.peer_seen.is_set(), self.record.browser_remains
-        return ending.by_absence(self._last_close, peer_seen, remains)
+            return self._over(ending.by_wish(self._wish))
+        close = self._presence.last_close
+        end = ending.by_absence(close, self.record.peer_seen.is_set(), self.record.browser_remains)
+        return self._over(end, nothing_missed=at_once and close is not None and close.is_clean)
 
-    async def _attached(self, attached: Sideband) -> Ending | None:
-        self._sideband = attached
-        self._note_attached()
-        await self._save(state="observed", observed_at=self.record.clock())
-        async for frame in attached.frames():
-            self.record.hear(frame)
-            await self.record.room()
-        self._sideband = None
-        self._last_close = attached.closed
-        self._gap_from = self.record.clock()
-        self._note_detached(attached.closed)
+    async def _attached(self, attached: Sideband, overlapped: bool) -> Ending | None:
+        self._sideband, began = attached, asyncio.get_running_loop().time()
+        self._presence.attached(overlapped)
+        async with asyncio.TaskGroup() as beside:
+            pulse = beside.create_task(self._pulse.watch(attached))
+            await self._save(state="observed", observed_at=self.record.clock())
+            async for frame in attached.frames():
+                self.record.hear(frame)
+                await self.record.room(len(frame))
+            pulse.cancel()
+        await self._leave()
         await self._save(summary=self.record.summary())
-        return ending.by_close(attached.closed, self.record.session_expired)
+        return await self._closed(attached.closed, asyncio.get_running_loop().time() - began)
+
+    async def _closed(self, close: Close, stood: float) -> Ending | None:
+        """The end, where the close alone tells; else wait for as long as the upstream must be spared."""
+        end = ending.by_close(close, self.record.session_expired)
+        if end is not None:
+            return self._over(end, nothing_missed=True)
+        if close.is_policy:
+            self._log.error("sideband_thrown_out", code=close.code)
+            self.wish(Wish("upstream_closed", OBSERVER))
+        await self._wished_within(self._redial.pause(stood))
+        return None
+
+    async def _leave(self) -> None:
+        """Close the sideband, where one is open, and tell the log."""
+        if self._sideband is not None:
+            sideband, self._sideband = self._sideband, None
+            await sideband.close()
+            self._presence.detached(sideband.closed, after_hang_up=self._wish is not None)
+
+    def _over(self, end: Ending, nothing_missed: bool = False) -> Ending:
+        """The call is over. What may be missing at its end is said before the end is."""
+        self._presence.over(nothing_missed)
+        return end
 
     # -- beside it -------------------------------------------------------------------------------------------------
 
@@ -186,7 +212,7 @@ class ObservedCall:
         await self._wished.wait()
         if self._wish is not None and self._wish.by == OBSERVER:
             self.record.note("observer.hang_up", reason=self._wish.reason, by=OBSERVER)
-        await self._hang_up()
+        await hang_up(self._line, self.call)
         self._hung_up.set()
         await asyncio.sleep(self._line.limits.close_after_hang_up)
         if self._sideband is not None:
@@ -194,7 +220,7 @@ class ObservedCall:
 
     async def _end_if_nobody_comes(self) -> None:
         """Counted from our attaching: of what happened before, we know nothing."""
-        await self._first_attached.wait()
+        await self._presence.first_attached.wait()
         try:
             async with asyncio.timeout(self._line.limits.never_connected):
                 await self.record.peer_seen.wait()
@@ -209,42 +235,7 @@ class ObservedCall:
         if self._sideband is not None:
             await self._sideband.close()
 
-    async def _hang_up(self) -> bool:
-        """Hang up at the upstream, as often as it takes; True when the call was running until then."""
-        delay = 0.25
-        while True:
-            try:
-                return await asyncio.to_thread(
-                    self._line.client.hang_up, str(self.call.upstream_call_id), Deadline(HANG_UP_SECONDS)
-                )
-            except UpstreamError as error:
-                self._log.error("hang_up_failed", code=error.code)
-                await asyncio.sleep(delay)
-                delay = min(delay * 2, HANG_UP_LONGEST_RETRY_SECONDS)
-
     # -- what is written -------------------------------------------------------------------------------------------
-
-    def _note_attached(self) -> None:
-        now, limits = self.record.clock(), self._line.limits
-        self.record.note("observer.attached", node=self._line.node_id, epoch=self.call.epoch)
-        if self._attached_before:
-            self._note_gap(now)
-        elif now - (self.call.answered_at or now) > limits.late_attach * 1000:
-            self.record.note("observer.gap", cause="attach_late", from_at=self.call.answered_at, until_at=now)
-        self._attached_before = True
-        self._first_attached.set()
-        self._log.info("sideband_attached")
-
-    def _note_gap(self, now: int) -> None:
-        again, left = self._first_attached.is_set(), self.record.left_at is not None
-        # Nothing is missing where our sideband was there before the last holder's was gone.
-        overlapped, self._inherited = self._inherited is not None and not left, None
-        if not overlapped:
-            cause = "detached" if again else "handed_over" if left else "taken_over"
-            self.record.note("observer.gap", cause=cause, from_at=self._gap_from, until_at=now)
-
-    def _note_detached(self, close: Close) -> None:
-        self.record.note("observer.detached", code=close.code, reason=close.reason)
 
     async def _write_end(self, end: Ending) -> None:
         self.record.note("observer.ended", reason=end.reason, certainty=end.certainty)

@@ -16,16 +16,19 @@ from call_log.events import EventRow
 from call_log.inbox import Message
 from call_log.recording import handed_on
 from call_log.store import Store
+from observer.budget import Allowance, Dropped, Pace, Waiting
+from observer.doubles import Doubles
 from observer.ending import SIGNS_OF_A_PEER
+from observer.limits import Limits
+from observer.trouble import DEGRADED, Trouble
 from observer.writer import Writer, wall_clock
 from realtime.events import header
-from realtime.events import read as read_event
 from realtime.prices import Prices
 from realtime.summary import summarise
 from realtime.turns import Conversation
 
 READ_ROWS = 1_000
-REMEMBERED = 4_096
+TRUNCATED = "observer.truncated"
 OBSERVER_HANG_UP = ("observer", "observer.hang_up")
 LINE_REPORTS = frozenset({"connection", "channel"})
 CLOSED_STATES = frozenset({"closed", "failed"})
@@ -39,6 +42,7 @@ class Record:
         call: Call,
         writer: Writer,
         prices: Prices,
+        limits: Limits,
         clock: Callable[[], int] = wall_clock,
         accuse: Callable[[int], None] = lambda number: None,
     ) -> None:
@@ -47,7 +51,6 @@ class Record:
         self._writer, self.clock, self._accuse = writer, clock, accuse
         self._conversation, self._prices = Conversation(), prices
         self._models = call.underlying, call.transcription
-        self._known: dict[str | bytes, None] = {}
         self._summarised_seq, self._last_summary = 0, call.summary
         self.last_at: int | None = None
         self.left_at: int | None = None
@@ -55,7 +58,10 @@ class Record:
         self.peer_seen = asyncio.Event()
         if call.peer_seen_at is not None:
             self.peer_seen.set()
-        self.session_expired = False
+        self._trouble = Trouble()
+        self._doubles = Doubles(limits.ids_remembered)
+        self._pace, self._waiting = Pace(limits), Waiting(limits.call_waiting_max_bytes)
+        self._allowance, self._dropped = Allowance(limits.call_max_bytes), Dropped()
         self.browser_remains = False
         """The browser said that its line is closed: it did not leave, for it is there to say so."""
 
@@ -67,23 +73,61 @@ class Record:
             while rows := events.after(db, self.number, self._conversation.last_seq, limit=READ_ROWS):
                 self._fold(rows)
                 for row in rows:
-                    self._is_known(row.event_id or row.body)
+                    self._recall(row)
 
-    async def room(self) -> None:
-        """Wait until the writer takes more."""
+    def _recall(self, row: EventRow) -> None:
+        self._allowance.spend(len(row.body))
+        self._allowance.is_used_up |= row.type == TRUNCATED
+        if row.source == "upstream":
+            self._doubles.see(row.event_id, row.body)
+
+    @property
+    def session_expired(self) -> bool:
+        """The upstream said that the session is at its cap."""
+        return self._trouble.session_expired
+
+    async def room(self, size: int) -> None:
+        """After an event of so many bytes: wait until the writer takes more, and until this call may go on."""
         await self._writer.room()
+        await self._waiting.room()
+        pause = self._pace.spend(size, asyncio.get_running_loop().time())
+        if pause:
+            await asyncio.sleep(pause)
 
     def hear(self, raw: bytes) -> None:
-        """Record one upstream event exactly as it came, unless it is there already: two sidebands overlap while a call
-        changes hands."""
+        """Record one upstream event exactly as it came; one that came before is recorded already."""
         self._accuse(self.number)
         said = header(raw)
         self._accuse(0)
-        if self._is_known(said.event_id or raw):
-            return
         if said.type in SIGNS_OF_A_PEER:
             self.peer_seen.set()
+        seen = self._doubles.see(said.event_id, raw)
+        if seen == "again":
+            return
+        if not self._takes(said.type, len(raw)):
+            self._dropped.add(len(raw), self.clock())
+            return
         self._append("upstream", said.type, said.event_id, raw)
+        if seen == "changed":
+            self.note("observer.id_reused", event_id=said.event_id, seq=self._seq)
+
+    def _takes(self, type: str, size: int) -> bool:
+        was_used_up = self._allowance.is_used_up
+        takes = self._allowance.takes(type, size)
+        if self._allowance.is_used_up and not was_used_up:
+            self.note(TRUNCATED)
+        return takes
+
+    def note_dropped(self) -> None:
+        """Tell in the log of what was heard and not recorded, where there is any."""
+        dropped, self._dropped = self._dropped, Dropped()
+        if dropped.events:
+            self.note("observer.gap", cause="truncated", **vars(dropped))
+
+    def degraded(self, cause: str, **facts: Any) -> None:
+        """Note that something is not well with the upstream; each cause once in the life of a call."""
+        if self._trouble.is_new(cause):
+            self.note(DEGRADED, cause=cause, **facts)
 
     def note(self, type: str, **facts: Any) -> None:
         """Record something that this observer did or noticed."""
@@ -108,10 +152,9 @@ class Record:
     def _take_late(self, message: Message) -> None:
         """Record what an earlier holder heard and could not write, where it is not there already; then say so."""
         came = handed_on(message)
-        missing = [kept.row for kept in came if not self._is_known(kept.row.event_id or kept.row.body)]
+        missing = [k.row for k in came if self._doubles.see(k.row.event_id, k.row.body) != "again"]
         for row in missing:
-            self._seq += 1
-            self._writer.append(self, row._replace(seq=self._seq))
+            self._write(row)
         at = [row.at for row in missing]
         said = {
             "type": "observer.late",
@@ -122,15 +165,6 @@ class Record:
             "until_at": max(at, default=None),
         }
         self._append("observer", "observer.late", None, json.dumps(said).encode(), message.id)
-
-    def _is_known(self, key: str | bytes) -> bool:
-        """Whether this event is in the log; from now on it is. Of each call the last few thousand are remembered."""
-        if key in self._known:
-            return True
-        self._known[key] = None
-        if len(self._known) > REMEMBERED:
-            del self._known[next(iter(self._known))]
-        return False
 
     def _hear_browser(self, said: dict[str, Any]) -> None:
         if said["kind"] in LINE_REPORTS and said.get("state") in CLOSED_STATES:
@@ -149,32 +183,35 @@ class Record:
 
     def committed(self, rows: list[EventRow]) -> None:
         """These rows are on disk: now they may mean something."""
-        self._fold(rows)
+        for row in rows:
+            self._waiting.done(len(row.body))
+        for trouble in self._fold(rows):
+            self.note(DEGRADED, **trouble)
 
     def refused(self) -> None:
         """Another node holds this call."""
+        self._waiting.give_up()
         self.lost.set()
 
     def _append(
         self, source: str, type: str, event_id: str | None, body: bytes, message_id: int | None = None
     ) -> None:
-        self._seq += 1
-        row = EventRow(self.number, self._seq, self.clock(), source, type, event_id, body)
-        self._writer.append(self, row, message_id)
+        self._write(EventRow(self.number, 0, self.clock(), source, type, event_id, body), message_id)
 
-    def _fold(self, rows: list[EventRow]) -> None:
+    def _write(self, row: EventRow, message_id: int | None = None) -> None:
+        self._seq += 1
+        self._allowance.spend(len(row.body))
+        self._waiting.add(len(row.body))
+        self._writer.append(self, row._replace(seq=self._seq), message_id)
+
+    def _fold(self, rows: list[EventRow]) -> list[dict[str, Any]]:
+        """Returns what is to be noted of the upstream's troubles."""
         self._accuse(self.number)
         for row in rows:
             self._conversation.hear(row.seq, row.at, row.source, row.body)
             self.last_at = row.at
-            if row.source == "observer" and row.type in ("observer.attached", "observer.detached"):
+            if row.type in ("observer.attached", "observer.detached") and row.source == "observer":
                 self.left_at = row.at if row.type == "observer.detached" else None
-            if row.source == "upstream" and row.type == "error":
-                self.session_expired |= _code(row.body) == "session_expired"
+        troubles = [trouble for row in rows if (trouble := self._trouble.hear(row))]
         self._accuse(0)
-
-
-def _code(raw: bytes) -> object:
-    said = read_event(raw) or {}
-    error = said.get("error")
-    return error.get("code") if isinstance(error, dict) else None
+        return troubles

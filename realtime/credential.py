@@ -3,6 +3,7 @@ for every request; it keeps no token (azure-identity has its own cache) and know
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import threading
@@ -36,6 +37,10 @@ class Credential(Protocol):
         """Headers for one request. Raises CredentialUnavailable."""
         ...
 
+    def renew(self, refused: dict[str, str]) -> None:
+        """The upstream refused these headers: give out others from now on, if there can be others. May block."""
+        ...
+
 
 class ApiKey:
     """A durable key: `api-key` on Azure, `Authorization: Bearer` on OpenAI."""
@@ -55,6 +60,9 @@ class ApiKey:
             return {"api-key": self._key.reveal()}
         return {"Authorization": f"Bearer {self._key.reveal()}"}
 
+    def renew(self, refused: dict[str, str]) -> None:
+        """There is one key, and it is the same after a refusal."""
+
 
 class Entra:
     """An Entra ID identity. Every call asks azure-identity, which answers from its own cache while a token lives.
@@ -70,19 +78,34 @@ class Entra:
         token_credential: TokenCredential,
         scope: str = DEFAULT_SCOPE,
         clock: Callable[[], float] = time.time,
+        anew: Callable[[], TokenCredential] | None = None,
     ) -> None:
-        self._token_credential = token_credential
+        self._token_credential, self._anew = token_credential, anew
         self._scope = scope
         self._clock = clock
         self._asking = threading.Lock()
         self._last: AccessToken | None = None
-        self._ask_again_at = 0.0
+        self._ask_again_at = self._renew_again_at = 0.0
 
     def headers(self) -> dict[str, str]:
         token = self._token()
         if not _HEADER_TEXT.fullmatch(token):
             raise CredentialUnavailable("Entra ID gives no usable token just now; try again.")
-        return {"Authorization": f"Bearer {token}"}
+        return _bearer(token)
+
+    def renew(self, refused: dict[str, str]) -> None:
+        """Fetch another token than the refused one: many calls may be refused at once, and the first one fetches.
+
+        azure-identity can't be told to forget, so it is made anew. The old token stays where no new one is to be had.
+        """
+        with self._asking:
+            was_ours = self._last is not None and refused == _bearer(self._last.token)
+            if self._anew is None or not was_ours or self._clock() < self._renew_again_at:
+                return
+            self._renew_again_at = self._clock() + BACK_OFF_SECONDS
+            self._token_credential = self._anew()
+            with contextlib.suppress(CredentialUnavailable):
+                self._ask()
 
     def _token(self) -> str:
         last = self._living()
@@ -114,6 +137,10 @@ class Entra:
         return last if last is not None and self._clock() < last.expires_on - LAST_SECONDS else None
 
 
+def _bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
 def entra_from_environment(scope: str = DEFAULT_SCOPE) -> Entra:
     """The one identity that AZURE_TOKEN_CREDENTIALS names. Raises Misconfigured.
 
@@ -128,8 +155,12 @@ def entra_from_environment(scope: str = DEFAULT_SCOPE) -> Entra:
             f"Set AZURE_OPENAI_API_KEY, or {NAME_VARIABLE} to the one identity to use, "
             "such as ManagedIdentityCredential, WorkloadIdentityCredential or AzureCliCredential."
         )
+
+    def identity() -> DefaultAzureCredential:
+        return DefaultAzureCredential(require_envvar=True, **PATIENCE)
+
     try:
-        return Entra(DefaultAzureCredential(require_envvar=True, **PATIENCE), scope)
+        return Entra(identity(), scope, anew=identity)
     except ValueError as cause:
         raise Misconfigured(
             f"{NAME_VARIABLE} does not name an identity that azure-identity knows; "

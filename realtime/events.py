@@ -3,10 +3,11 @@ OpenAI's API schema and nothing of order, calls or sockets."""
 
 from __future__ import annotations
 
-import json
 from typing import Any, Final
 
 import msgspec
+
+from realtime import lenient
 
 UNREADABLE: Final = "unreadable"
 TYPE_LIMIT = 128  # characters
@@ -89,7 +90,7 @@ def header(raw: bytes) -> Header:
     try:
         loose = _decode_header(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        event = _read_leniently(raw) or {}
+        event = lenient.read(raw).value or {}
         loose = _Loose(event.get("type"), event.get("event_id"))
     if not _is_name(loose.type):
         return _NOTHING
@@ -104,18 +105,12 @@ def _is_name(value: object) -> bool:
 
 
 def read(raw: bytes) -> dict[str, Any] | None:
-    """The whole event, or None for whatever is no JSON object. Never raises."""
+    """The whole event, or None for whatever is no JSON object. Never raises.
+
+    Half surrogate pairs and NaN are no JSON, but JavaScript and Python write them; the event is worth more.
+    """
     try:
         event = _decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _read_leniently(raw)
-    return event if isinstance(event, dict) else None
-
-
-def _read_leniently(raw: bytes) -> dict[str, Any] | None:
-    """Half surrogate pairs and NaN are no JSON, but JavaScript and Python write them; the event is worth more."""
-    try:
-        event = json.loads(raw)
-    except (ValueError, RecursionError):
-        return None
+        return lenient.read(raw).value
     return event if isinstance(event, dict) else None

@@ -133,7 +133,7 @@ def _masked(value: Any, depth: int = 0) -> Any:
         return {str(k): MASK if _is_masked(str(k)) else _masked(v, depth + 1) for k, v in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
         return [_masked(part, depth + 1) for part in value]
-    return _scrubbed(_worded(value))
+    return scrubbed(_worded(value))
 
 
 def _worded(value: object) -> str:
@@ -144,7 +144,8 @@ def _worded(value: object) -> str:
     return f"<{type(value).__name__}>"  # a repr may show anything
 
 
-def _scrubbed(text: str) -> str:
+def scrubbed(text: str) -> str:
+    """The text without whatever looks like a secret or an SDP."""
     return _SDP.sub("(sdp)", _SECRETS.sub(SHOWN, text))
 
 

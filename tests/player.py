@@ -6,12 +6,16 @@ Real sockets, no protocol of its own: it mints, answers offers, and on each atta
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import json
+import struct
 import threading
+import time
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
+from socket import SO_LINGER, SOL_SOCKET
 from typing import Any, TypeVar
 
 from aiohttp import WSCloseCode, WSMsgType, web
@@ -28,7 +32,26 @@ class Attach:
     frames: list[str | bytes] = field(default_factory=list)
     close: tuple[int, str] | None = None
     cut: bool = False
+    """The connection ends without a close frame."""
+
+    reset: bool = False
+    """And with a RST instead of a FIN."""
+
+    mute: bool = False
+    """No ping is answered."""
+
+    wire: bytes = b""
+    """Goes onto the wire behind the frames as it stands, whatever the protocol says."""
+
+    handshake: bytes | None = None
+    """The answer to the handshake as it stands; the connection is left open behind it, whatever it says."""
+
+    headers: dict[str, str] = field(default_factory=dict)
     body: str = '{"error": {"code": "call_id_not_found"}}'
+
+
+class Binary(bytes):
+    """Goes out as a binary frame."""
 
 
 @dataclass
@@ -49,6 +72,15 @@ class Scenario:
     call_id: str = ""
     dialled: list[str] = field(default_factory=list)
     """The statuses of the dials so far."""
+
+    dialled_at: list[float] = field(default_factory=list)
+    """When, by the monotonic clock."""
+
+    identified: list[str] = field(default_factory=list)
+    """The credentials that they showed."""
+    pings: int = 0
+    """On sidebands that are mute."""
+
     hung_up: int = 0
     over: bool = False
     sockets: list[web.WebSocketResponse] = field(default_factory=list)
@@ -76,6 +108,14 @@ class Player:
         """The next offer opens this call."""
         self._waiting.append(scenario)
         return scenario
+
+    def know(self, scenario: Scenario) -> None:
+        """This call is open without an offer; it has an id already."""
+        self._calls[scenario.call_id] = scenario
+
+    def stop_reading(self, scenario: Scenario) -> None:
+        """Nothing that comes on the call's open sideband is read any more."""
+        self._in_loop(_stop_reading(scenario.sockets[-1]))
 
     def say(self, scenario: Scenario, *frames: str) -> None:
         """Send more on the call's open sideband."""
@@ -146,29 +186,59 @@ class Player:
         scenario = self._calls[request.query["call_id"]]
         attach = scenario.attaches.pop(0) if scenario.attaches and not scenario.over else Attach(404)
         scenario.dialled.append(str(attach.status))
+        scenario.dialled_at.append(time.monotonic())
+        scenario.identified.append(_credential(request))
+        if attach.handshake is not None:
+            return await _garble(request, attach.handshake)
         if attach.status != 101:
-            return web.Response(status=attach.status, text=attach.body, content_type="application/json")
+            said = {"Content-Type": "application/json", **attach.headers}
+            return web.Response(status=attach.status, body=attach.body.encode(), headers=said)
         return await _play(request, scenario, attach)
 
 
+def _credential(request: web.Request) -> str:
+    return request.headers.get("Authorization") or request.headers.get("api-key", "")
+
+
+async def _garble(request: web.Request, handshake: bytes) -> web.Response:
+    transport = request.transport
+    assert transport is not None
+    transport.write(handshake)
+    while not transport.is_closing():
+        await asyncio.sleep(0.01)
+    return web.Response()
+
+
 async def _play(request: web.Request, scenario: Scenario, attach: Attach) -> web.StreamResponse:
-    socket = web.WebSocketResponse(compress=False)
+    socket = web.WebSocketResponse(compress=False, autoping=not attach.mute)
     await socket.prepare(request)
+    transport = request.transport
+    assert transport is not None
     scenario.sockets.append(socket)
-    await _send(socket, attach.frames)
-    if attach.cut and request.transport is not None:
-        request.transport.abort()
+    with contextlib.suppress(ConnectionResetError):  # it may not want to hear all of it
+        await _send(socket, attach.frames)
+    transport.write(attach.wire)
+    if attach.reset:
+        linger = struct.pack("ii", 1, 0)
+        transport.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_LINGER, linger)
+    if attach.cut or attach.reset:
+        transport.abort()
     elif attach.close is not None:
         await socket.close(code=attach.close[0], message=attach.close[1].encode())
-    async for _ in socket:
-        pass
+    async for message in socket:
+        scenario.pings += message.type is WSMsgType.PING
     if not socket.closed:
         await socket.close(code=WSCloseCode.OK)
     return socket
+
+
+async def _stop_reading(socket: web.WebSocketResponse) -> None:
+    assert socket._req is not None and socket._req.transport is not None
+    socket._req.transport.pause_reading()
 
 
 async def _send(socket: web.WebSocketResponse, frames: list[str | bytes]) -> None:
     """Bytes go out as a text frame too: that is how bad UTF-8 gets onto a wire."""
     for frame in frames:
         raw = frame.encode() if isinstance(frame, str) else frame
-        await socket.send_frame(raw, WSMsgType.TEXT)
+        await socket.send_frame(raw, WSMsgType.BINARY if isinstance(frame, Binary) else WSMsgType.TEXT)

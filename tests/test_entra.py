@@ -15,6 +15,7 @@ from azure.identity import DefaultAzureCredential
 from realtime.credential import PATIENCE, Entra
 from realtime.errors import CredentialUnavailable
 from tests.aiortc_peer import a_real_offer
+from tests.player import Attach, Player, Scenario
 from tests.processes import Emulator, House
 
 MANAGED = {"AZURE_OPENAI_API_KEY": "", "AZURE_TOKEN_CREDENTIALS": "ManagedIdentityCredential"}
@@ -84,6 +85,26 @@ def test_a_call_is_opened_observed_and_hung_up_without_any_key(
         }
     finally:
         house.stop()
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refused_sideband_is_dialled_again_with_another_token(
+    identity: Emulator, tmp_path: Path, fetches: Callable[[], list[dict[str, Any]]], status: int
+) -> None:
+    player = Player()
+    house = House.build(
+        tmp_path / "house", player.url, AZURE_POD_IDENTITY_AUTHORITY_HOST=identity.url, **MANAGED
+    ).start()
+    try:
+        scenario = player.expect(Scenario([Attach(status), Attach(status), Attach(close=(1000, ""))]))
+        house.ended(house.connect(a_real_offer()).headers["X-Call-Id"])
+        first, second, third = scenario.identified[:3]
+        assert first.startswith("Bearer ") and second.startswith("Bearer ")
+        assert first != second == third  # renewed once, however often it is refused
+        assert len(fetches()) == 3  # the web's one, the observer's two
+    finally:
+        house.stop()
+        player.close()
 
 
 def test_fifty_requests_at_once_fetch_one_token(

@@ -14,7 +14,8 @@ from call_log import calls, events
 from call_log.call import Call
 from call_log.events import EventRow
 from call_log.store import Connection, Store
-from realtime.events import read as read_event
+from realtime import lenient
+from realtime.events import UNREADABLE
 from token_service import exports, principals, queries
 from token_service.conversations import Conversations
 from token_service.problems import Problem
@@ -139,7 +140,17 @@ def _failure(call: Call, operator: bool) -> dict[str, Any] | None:
 
 
 def _event(row: EventRow) -> dict[str, Any]:
-    said: Any = read_event(row.body)
-    if said is None:
-        said = {"unreadable": base64.b64encode(row.body).decode()}
-    return {"seq": row.seq, "at": when(row.at), "source": row.source, "type": row.type, "event": said}
+    """A line of the log as plain JSON; where that can't show what came, with what is wrong and the bytes themselves."""
+    said, fault = lenient.read(row.body)
+    event = {"type": UNREADABLE} if said is None else said
+    shown = {"seq": row.seq, "at": when(row.at), "source": row.source, "type": row.type, "event": event}
+    fault = fault or _misnamed(row, event)
+    if fault is None:
+        return shown
+    return shown | {"parse_error": fault, "raw": base64.b64encode(row.body).decode()}
+
+
+def _misnamed(row: EventRow, event: dict[str, Any]) -> str | None:
+    if row.type == UNREADABLE:
+        return "no_type"
+    return "odd_event_id" if row.event_id is None and "event_id" in event else None

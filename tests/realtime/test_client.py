@@ -260,6 +260,8 @@ def test_mint_asks_for_fresh_headers_once_after_401(upstream: TinyUpstream) -> N
             self.asked += 1
             return {"api-key": f"key-{self.asked}"}
 
+        def renew(self, refused: dict[str, str]) -> None: ...
+
     client = Client(endpoints.azure(upstream.address), Rotating())
     upstream.does = in_turn(lambda line: line.answer(401), minting)
     client.mint(SESSION, 60, soon())

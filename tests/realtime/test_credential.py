@@ -135,3 +135,42 @@ def test_nobody_waits_for_a_refresh_while_a_token_lives() -> None:
         assert entra.headers() == {"Authorization": "Bearer a-token"}
         assert not slow.done()
         go_on.set()
+
+
+class Numbered:
+    """Each one made is another identity, with a token of its own."""
+
+    made = 0
+
+    def __init__(self) -> None:
+        Numbered.made += 1
+        self._token = f"token-{Numbered.made}"
+
+    def get_token(self, *scopes: str, **options: Any) -> AccessToken:
+        return AccessToken(self._token, int(time.time()) + 3600)
+
+
+def test_many_who_were_refused_the_same_token_fetch_one_other() -> None:
+    Numbered.made = 0
+    now = [1000.0]
+    entra = Entra(Numbered(), clock=lambda: now[0], anew=Numbered)
+    refused = entra.headers()
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: entra.renew(refused), range(50)))
+    assert entra.headers() == {"Authorization": "Bearer token-2"}
+
+    entra.renew(entra.headers())  # refused again at once: it is not the token
+    assert entra.headers() == {"Authorization": "Bearer token-2"}
+    now[0] += 5
+    entra.renew(entra.headers())
+    assert entra.headers() == {"Authorization": "Bearer token-3"}
+
+
+def test_the_refused_token_stays_where_no_other_is_to_be_had() -> None:
+    def nothing() -> Identity:
+        return Identity(OSError("no route"))
+
+    entra = Entra(Numbered(), anew=nothing)
+    refused = entra.headers()
+    entra.renew(refused)
+    assert entra.headers() == refused
