@@ -16,6 +16,9 @@ class Limits:
     """For so long an unobserved call may run on; then it is hung up, since nobody answers for it."""
     never_connected: float = 60.0
     """For so long after the answer a call may show no sign of a browser."""
+    session_longest: float = 61 * 60.0
+    """The upstream ends every session after 60 minutes (OpenAI's guide; recorded on Azure): a call whose upstream id
+    nobody knows is over by then."""
     first_retry: float = 0.05
     longest_retry: float = 1.0
     slow_retry: float = 15.0
