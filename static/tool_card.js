@@ -2,6 +2,7 @@
 
 import { element, mark, write } from "./element.js";
 import { count } from "./phrases.js";
+import { instant } from "./time.js";
 
 const STATUSES = {
   completed: "answered",
@@ -33,7 +34,7 @@ export class ToolCard {
   /** `tool`: {name, arguments, output, status, started_at, ended_at} as the call log tells it. */
   show(tool) {
     write(this.#name, tool.name ?? "unnamed");
-    const took = tool.started_at && tool.ended_at ? `${count(tool.ended_at - tool.started_at)} ms` : null;
+    const took = tool.started_at && tool.ended_at ? `${count(instant(tool.ended_at) - instant(tool.started_at))} ms` : null;
     write(this.#status, [STATUSES[tool.status] ?? tool.status, took].filter(Boolean).join(" · "));
     mark(this.element, "data-status", tool.status);
     write(this.#arguments, laidOut(tool.arguments));
