@@ -9,7 +9,7 @@
  *   state {state} · identified {id} · microphone {microphone} · muted {muted} · open {} · cut {} (from here)
  *   sound {stream} · heard {event} · connection {connection, ice} (as the line tells them)
  *   ended {by: "caller" | "other_side" | "failure", reason, problem: Error with a code, or null}
- *   settled {reason} (after ended by us: the server knows that this call is to be over)
+ *   settled {reason} (after we ended it: the server has taken the wish)
  */
 
 import { hangUp } from "./api.js";
@@ -237,14 +237,15 @@ export class RealtimeCall extends EventTarget {
     if (this.#id && by !== "other_side") this.#wishItsEnd(reason);
   }
 
-  /** Until the server answers, whatever it says: a network that took the line took the first wish with it. */
+  /** Until the server takes it: a network that took the line took the first wish with it. */
   async #wishItsEnd(reason) {
-    while (!(await this.#isWishHeard())) await new Promise((resolve) => setTimeout(resolve, WISHED_AGAIN_AFTER_MS));
-    this.#tell("settled", { reason });
-  }
-
-  #isWishHeard() {
-    return hangUp(this.#id, "caller").then(() => true, ({ status }) => status > 0);
+    try {
+      await hangUp(this.#id, "caller");
+      this.#tell("settled", { reason });
+    } catch ({ status }) {
+      // A server that does not want our wish will not want it later.
+      if (status === 0 || status >= 500) setTimeout(() => this.#wishItsEnd(reason), WISHED_AGAIN_AFTER_MS);
+    }
   }
 
   #become(state) {

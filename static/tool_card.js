@@ -4,6 +4,9 @@ import { element, mark, write } from "./element.js";
 import { count } from "./phrases.js";
 import { instant } from "./time.js";
 
+// More digits than a number of JavaScript keeps.
+const LONG_NUMBER = /\d{16}/;
+
 const STATUSES = {
   completed: "answered",
   in_progress: "waiting for its output",
@@ -43,8 +46,9 @@ export class ToolCard {
   }
 }
 
-/** JSON is laid out to be read; what is none stays as the model wrote it. */
+/** JSON is laid out to be read; what is none, or holds a number that would be rounded, stays as it was written. */
 function laidOut(text) {
+  if (LONG_NUMBER.test(text)) return text;
   try {
     return JSON.stringify(JSON.parse(text), null, 2);
   } catch {
