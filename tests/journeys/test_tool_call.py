@@ -33,7 +33,8 @@ WEATHER = {
 def attach(emulator: Emulator, upstream_call_id: str) -> ClientConnection:
     """The application's server on the call: a second sideband, beside the observer's."""
     address = f"{emulator.url.replace('http:', 'ws:')}/openai/v1/realtime?call_id={upstream_call_id}"
-    return connect(address, additional_headers={"api-key": "k"})
+    # Frames that nobody reads would hold up the other side's goodbye for ten seconds.
+    return connect(address, additional_headers={"api-key": "k"}, max_queue=None)
 
 
 def heard(sideband: ClientConnection, type: str) -> dict[str, Any]:
