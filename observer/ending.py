@@ -29,6 +29,7 @@ SIGNS_OF_A_PEER = frozenset(
         "input_audio_buffer.committed",
         "input_audio_buffer.cleared",
         "conversation.item.added",
+        "conversation.item.created",
         "output_audio_buffer.started",
     }
 )

@@ -25,6 +25,9 @@ class Limits:
     """Closing a socket takes no longer, whatever its peer does."""
     steady: float = 10.0
     """A sideband that stood for so long may be dialled again at once when it is lost; others ever more slowly."""
+    session_longest: float = 61 * 60.0
+    """The upstream ends every session after 60 minutes (OpenAI's guide; recorded on Azure): a call whose upstream id
+    nobody knows is over by then."""
     first_retry: float = 0.05
     longest_retry: float = 1.0
     slow_retry: float = 15.0

@@ -38,8 +38,6 @@ log = structlog.get_logger()
 
 CLAIMED_AT_ONCE = 200
 RESTART_SECONDS = 1.0
-SESSION_LONGEST_MS = 61 * 60 * 1000
-"""The upstream ends every session after 60 minutes (OpenAI's guide; recorded on Azure)."""
 CHECKPOINT_SECONDS = 1.0
 SUMMARY_SECONDS = 2.0
 
@@ -190,7 +188,13 @@ class Node:
             for message in await asyncio.to_thread(self._messages):
                 self._deliver(message)
         if waiting.stale_intents or waiting.unreachable:
-            await self._writer.run(_settle)
+            await self._writer.run(self._settle)
+
+    def _settle(self, db: Connection) -> None:
+        """End what no observer can ever attach to: intents whose process died, and calls without an upstream id."""
+        now = wall_clock()
+        calls.fail_stale_intents(db, older_than=now - INTENT_STALE_AFTER_MS, at=now)
+        calls.end_unreachable(db, older_than=now - int(self._limits.session_longest * 1000), at=now)
 
     def _claim(self, db: Connection) -> list[Call]:
         limit = min(CLAIMED_AT_ONCE, room(len(self._following)))
@@ -244,13 +248,6 @@ class Node:
                 await asyncio.sleep(RESTART_SECONDS)
         if self._following.get(observed.call.number) is observed:
             del self._following[observed.call.number], self._tasks[observed.call.number]
-
-
-def _settle(db: Connection) -> None:
-    """End what no observer can ever attach to: intents whose process died, and calls without an upstream id."""
-    now = wall_clock()
-    calls.fail_stale_intents(db, older_than=now - INTENT_STALE_AFTER_MS, at=now)
-    calls.end_unreachable(db, older_than=now - SESSION_LONGEST_MS, at=now)
 
 
 async def _first_of(*events: asyncio.Event) -> None:

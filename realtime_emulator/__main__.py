@@ -42,6 +42,11 @@ def _read_options() -> argparse.Namespace:
         help="greet each sideband with session.created (the recorded services do not)",
     )
     parser.add_argument(
+        "--legacy-item-created",
+        action="store_true",
+        help="announce each added item as conversation.item.created too (the beta's name, still in the schema)",
+    )
+    parser.add_argument(
         "--session-seconds",
         type=_read_seconds,
         default=SESSION_SECONDS,
@@ -72,6 +77,7 @@ async def _serve(options: argparse.Namespace) -> None:
         greet_sidebands=options.session_created_on_attach,
         tones=options.tones,
         session_seconds=options.session_seconds,
+        legacy_item_created=options.legacy_item_created,
     )
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
     await runner.setup()

@@ -34,18 +34,20 @@ def create_app(
     flite: str | None = None,
     tones: bool = False,
     session_seconds: int = SESSION_SECONDS,
+    legacy_item_created: bool = False,
 ) -> web.Application:
     """The emulator as an aiohttp application.
 
     `seed` makes names and pauses repeat (None: by chance); `media_host` is the address that WebRTC binds to;
     `greet_sidebands` sends `session.created` on attach; `tones` speaks without flite even when it is there;
-    `session_seconds` is when a session hits its maximum duration.
+    `session_seconds` is when a session hits its maximum duration; `legacy_item_created` announces each added item
+    a second time, as `conversation.item.created`.
     """
     bind_to(media_host)
     seed = secrets.randbits(32) if seed is None else seed
     ledger, script, mishaps = Ledger(), Script(), Mishaps()
     synthesizer = Synthesizer(None if tones else flite or find_flite())
-    calls = Calls(seed, ledger, script, mishaps, synthesizer, session_seconds)
+    calls = Calls(seed, ledger, script, mishaps, synthesizer, session_seconds, legacy_item_created)
     unguessable = Identifiers(secrets.SystemRandom())
     ephemeral, identity = EphemeralSecrets(unguessable), Identity(unguessable)
     app = web.Application(client_max_size=LONGEST_BODY_BYTES, middlewares=[_notes(ledger), _cors, _refusals])

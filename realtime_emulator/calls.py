@@ -36,9 +36,11 @@ class Calls:
         mishaps: Mishaps,
         synthesizer: Synthesizer,
         session_seconds: int = SESSION_SECONDS,
+        legacy_item_created: bool = False,
     ) -> None:
         self._seed, self._ledger, self._script, self._synthesizer = seed, ledger, script, synthesizer
         self._mishaps, self._session_seconds = mishaps, session_seconds
+        self._legacy_item_created = legacy_item_created
         self.detectors = Detectors()
         self._open: dict[str, OpenCall] = {}
         self._endings: set[asyncio.Task[None]] = set()
@@ -114,6 +116,7 @@ class Calls:
             self._mishaps,
             record,
             filtered=filtered,
+            legacy_item_created=self._legacy_item_created,
         )
         return Call(line, self._synthesizer, self.detectors)
 

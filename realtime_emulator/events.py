@@ -18,6 +18,7 @@ EVENT_TYPES: frozenset[str] = frozenset(
         "output_audio_buffer.stopped",
         "output_audio_buffer.cleared",
         "conversation.item.added",
+        "conversation.item.created",
         "conversation.item.done",
         "conversation.item.retrieved",
         "conversation.item.truncated",

@@ -35,12 +35,16 @@ class Line:
     record: CallRecord
     filtered: bool
     """The call was made with `webrtcfilter=on`."""
+    legacy_item_created: bool = False
+    """Each added item is announced under the beta's name too; OpenAI's API schema still lists both."""
     channel: Outlet | None = None
     sidebands: list[Outlet] = field(default_factory=list)
 
     def emit(self, type: str, /, **fields: Any) -> None:
         """To everybody who listens."""
         self._deliver(type, fields, self.channel, self.sidebands)
+        if type == "conversation.item.added" and self.legacy_item_created:
+            self._deliver("conversation.item.created", fields, self.channel, self.sidebands)
 
     def greet(self, outlet: Outlet) -> None:
         """`session.created`, to one listener alone."""

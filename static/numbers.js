@@ -19,7 +19,8 @@ export function showNumbers({ summary, last_seq: lastSeq }, turnsSeen) {
 
 function toolsOf({ tool_calls: calls }) {
   if (!calls) return "";
-  return ` · ${calls === 1 ? "1 tool call" : `${count(calls)} tool calls`}`;
+  // Where there is no room for it, the dot stays behind and the words go to the next line.
+  return `\u00a0· ${calls === 1 ? "1 tool call" : `${count(calls)} tool calls`}`;
 }
 
 function showGap(gap, perceived) {

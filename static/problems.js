@@ -22,7 +22,11 @@ const LINE = {
     "The call was accepted, but no sound could travel.",
     "A firewall may block UDP and TCP port 3478. Try another network, without a VPN, or ask who runs this one.",
   ],
-  connection_lost: ["The connection was lost.", "Check the network, then start again. What was said until then is in the call's log."],
+  connection_lost: ["The connection was lost.", "Check the network, then start again."],
+  lost_call_over: [
+    "The connection was lost, and the call is over.",
+    "What was said until then is in the call's log. Start again; if it breaks again, check the network.",
+  ],
   answer_unusable: ["This browser could not use the answer it got.", "Try a current Chrome, Edge, Firefox or Safari."],
   browser_failed: ["The browser could not set up a call.", "WebRTC may be switched off. Try a current Chrome, Edge, Firefox or Safari."],
   sound_blocked: ["The browser keeps the model's voice silent.", "Allow this page to play sound, then start again."],

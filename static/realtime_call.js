@@ -9,6 +9,7 @@
  *   state {state} · identified {id} · microphone {microphone} · muted {muted} · open {} · cut {} (from here)
  *   sound {stream} · heard {event} · connection {connection, ice} (as the line tells them)
  *   ended {by: "caller" | "other_side" | "failure", reason, problem: Error with a code, or null}
+ *   settled {reason} (after we ended it: the server has taken the wish)
  */
 
 import { hangUp } from "./api.js";
@@ -20,6 +21,7 @@ import { Reply } from "./reply.js";
 const OPEN_WITHIN_MS = 15_000;
 // A lost network often comes back; the field's clients wait about this long before they give a call up.
 const WEAK_FOR_MS = 5_000;
+const WISHED_AGAIN_AFTER_MS = 1_000;
 
 export class RealtimeCall extends EventTarget {
   /** `performance.now()` of the start, and of the answer's being in place; null until then. */
@@ -155,7 +157,7 @@ export class RealtimeCall extends EventTarget {
     this.#id = id;
     if (id) this.#tell("identified", { id });
     // Cancelled while the answer was on its way: a call stands there that nobody will ever join.
-    if (this.ended) return this.#wishItsEnd();
+    if (this.ended) return this.#wishItsEnd("hang_up");
     this.#patience = setTimeout(() => this.#fail("ice_failed"), OPEN_WITHIN_MS);
     await this.#accept(answer);
   }
@@ -232,12 +234,18 @@ export class RealtimeCall extends EventTarget {
     this.#microphone?.release();
     this.#tell("ended", { by, reason, problem });
     // What the other side ended needs no wish of ours: it would only blur whose end it was.
-    if (this.#id && by !== "other_side") this.#wishItsEnd();
+    if (this.#id && by !== "other_side") this.#wishItsEnd(reason);
   }
 
-  #wishItsEnd() {
-    // The page may be leaving and nobody is left to tell; the upstream misses the peer soon by itself.
-    hangUp(this.#id, "caller").catch(() => {});
+  /** Until the server takes it: a network that took the line took the first wish with it. */
+  async #wishItsEnd(reason) {
+    try {
+      await hangUp(this.#id, "caller");
+      this.#tell("settled", { reason });
+    } catch ({ status }) {
+      // A server that does not want our wish will not want it later.
+      if (status === 0 || status >= 500) setTimeout(() => this.#wishItsEnd(reason), WISHED_AGAIN_AFTER_MS);
+    }
   }
 
   #become(state) {

@@ -121,6 +121,8 @@ function placeCall(manner) {
   told("cut", () => showInterruption());
   told("open", () => manner === "text-only" && byId("say").focus());
   told("ended", finish);
+  // A new call may have begun meanwhile; what its box says is not ours to change.
+  told("settled", ({ reason }) => call === placed && reason === "connection_lost" && desk.showProblem({ code: "lost_call_over" }));
   return placed;
 }
 

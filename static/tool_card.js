@@ -2,6 +2,10 @@
 
 import { element, mark, write } from "./element.js";
 import { count } from "./phrases.js";
+import { instant } from "./time.js";
+
+// More digits than a number of JavaScript keeps.
+const LONG_NUMBER = /\d{16}/;
 
 const STATUSES = {
   completed: "answered",
@@ -33,7 +37,7 @@ export class ToolCard {
   /** `tool`: {name, arguments, output, status, started_at, ended_at} as the call log tells it. */
   show(tool) {
     write(this.#name, tool.name ?? "unnamed");
-    const took = tool.started_at && tool.ended_at ? `${count(tool.ended_at - tool.started_at)} ms` : null;
+    const took = tool.started_at && tool.ended_at ? `${count(instant(tool.ended_at) - instant(tool.started_at))} ms` : null;
     write(this.#status, [STATUSES[tool.status] ?? tool.status, took].filter(Boolean).join(" · "));
     mark(this.element, "data-status", tool.status);
     write(this.#arguments, laidOut(tool.arguments));
@@ -42,8 +46,9 @@ export class ToolCard {
   }
 }
 
-/** JSON is laid out to be read; what is none stays as the model wrote it. */
+/** JSON is laid out to be read; what is none, or holds a number that would be rounded, stays as it was written. */
 function laidOut(text) {
+  if (LONG_NUMBER.test(text)) return text;
   try {
     return JSON.stringify(JSON.parse(text), null, 2);
   } catch {

@@ -61,6 +61,9 @@ class Scenario:
     attaches: list[Attach] = field(default_factory=list)
     answer: bytes = b"v=0\r\no=- 2 2 IN IP4 0.0.0.0\r\n"
     headers: dict[str, str] = field(default_factory=dict)
+    named: bool = True
+    """Whether the answer has a Location."""
+
     hangups: list[int] = field(default_factory=list)
     """The statuses of the hang-ups to come; 200 when there is none left."""
 
@@ -166,10 +169,9 @@ class Player:
         scenario.asked.set()
         if scenario.held_back:
             await asyncio.to_thread(scenario.may_answer.wait, 20)
-        headers = {
-            "Location": f"/v1/realtime/calls/{scenario.call_id}",
-            "Content-Type": "text/plain; charset=utf-8",
-        }
+        headers = {"Content-Type": "text/plain; charset=utf-8"}
+        if scenario.named:
+            headers["Location"] = f"/v1/realtime/calls/{scenario.call_id}"
         return web.Response(body=scenario.answer, status=201, headers=headers | scenario.headers)
 
     async def _hang_up(self, request: web.Request) -> web.Response:

@@ -10,7 +10,7 @@ from tests.processes import House
 SHORTER = (
     "from observer.__main__ import main; from observer.limits import Limits; "
     "main(Limits(attach_retried=1.0, unobserved_kept=2.0, slow_retry=0.2, never_connected=3.0, late_attach=0.4, "
-    "close_after_hang_up=1.0, handshake=1.0))"
+    "close_after_hang_up=1.0, handshake=1.0, session_longest=2.5))"
 )
 
 

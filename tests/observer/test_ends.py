@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import socket
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from typing import Any
 from urllib.parse import urlsplit
+
+import pytest
 
 from tests.observer.test_sideband import OFFER, SPEECH
 from tests.player import Attach, Player, Scenario
 from tests.processes import House, until
+
+
+def lasted(call: dict[str, Any]) -> timedelta:
+    """From the answer to the end, as the log has them."""
+    return datetime.fromisoformat(call["ended_at"]) - datetime.fromisoformat(call["answered_at"])
 
 
 def newest(house: House) -> dict[str, object]:
@@ -50,6 +59,40 @@ def test_a_browser_that_leaves_before_the_answer_has_its_call_hung_up(house: Hou
     ended = house.ended(str(call["id"]))
     assert ended["end"] == {"reason": "abandoned", "certainty": "stated"}
     assert scenario.hung_up == 1
+
+
+@pytest.mark.parametrize(
+    "garbage", [b"", b"<html>", b"{}", b"x" * 300_000], ids=["empty", "html", "json", "long"]
+)
+def test_a_call_whose_answer_is_no_sdp_is_withheld_and_hung_up(
+    house: House, player: Player, garbage: bytes
+) -> None:
+    scenario = player.expect(Scenario([Attach(frames=[SPEECH])], answer=garbage))
+
+    answer = house.connect(OFFER)
+
+    assert (answer.status_code, answer.json()["code"]) == (502, "upstream_garbled")
+    ended = house.ended(str(newest(house)["id"]))
+    assert ended["end"] == {"reason": "upstream_error", "certainty": "stated"}
+    assert ended["hang_up"]["by"] == "token_service"
+    assert scenario.hung_up == 1
+
+
+def test_a_call_without_a_name_runs_unobserved_and_ends_as_unknown_when_it_must_be_over(
+    house: House, player: Player
+) -> None:
+    scenario = player.expect(Scenario([Attach(frames=[SPEECH])], named=False))
+
+    answer = house.connect(OFFER)
+
+    assert (answer.status_code, answer.text) == (201, scenario.answer.decode())
+    call_id = answer.headers["X-Call-Id"]
+    ended = house.ended(call_id)
+    assert ended["end"] == {"reason": "unknown", "certainty": "inferred"}
+    assert (ended["upstream_call_id"], ended["observed_at"]) == (None, None)
+    assert lasted(ended) >= timedelta(seconds=2.5)
+    assert (scenario.dialled, scenario.hung_up) == ([], 0)
+    assert house.hang_up(call_id).status_code == 200
 
 
 def test_a_leaving_browser_that_says_so_ends_its_call(house: House, player: Player) -> None:

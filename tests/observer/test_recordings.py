@@ -69,6 +69,26 @@ def test_the_recorded_text_turn_reads_as_a_conversation(house: House, player: Pl
     assert call["summary"]["usage"]["total_tokens"] == 17
 
 
+def test_a_call_that_knows_only_the_older_name_of_an_added_item_reads_the_same(
+    house: House, player: Player
+) -> None:
+    frames = [
+        frame.replace("conversation.item.added", "conversation.item.created")
+        for frame in frames_of("azure_sideband_text_turn")
+        if '"conversation.item.done"' not in frame
+    ]
+    assert sum("conversation.item.created" in frame for frame in frames) == 2
+    player.expect(Scenario([Attach(frames=list(frames), close=(1000, ""))]))
+
+    call = house.ended(house.connect(OFFER).headers["X-Call-Id"])
+
+    assert [(turn["role"], turn["text"], turn["final"]) for turn in call["turns"]] == [
+        ("user", "Say hello.", True),
+        ("assistant", "Hello there!", True),
+    ]
+    assert call["end"] == {"reason": "caller_hung_up", "certainty": "inferred"}
+
+
 def test_the_offer_reached_the_upstream_byte_for_byte_and_no_key_went_with_it(
     house: House, player: Player
 ) -> None:

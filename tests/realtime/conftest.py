@@ -14,6 +14,12 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from realtime import endpoints
+from realtime.client import Client
+from realtime.credential import ApiKey
+from realtime.secret import Secret
+from tests.realtime.steps import KEY
+
 # A busy machine is not a slow fold: what must be fast is measured in tests of its own.
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
@@ -150,3 +156,17 @@ def exchanges() -> dict[str, list[dict[str, Any]]]:
     """Recorded HTTP exchanges by the file's name."""
     names = ("azure_mint_and_call", "openai_call", "openai_mint")
     return {name: json.loads((WIRE / f"{name}.json").read_text("utf-8"))["exchanges"] for name in names}
+
+
+@pytest.fixture
+def azure(upstream: TinyUpstream) -> Iterator[Client]:
+    client = Client(endpoints.azure(upstream.address), ApiKey("azure", Secret(KEY)))
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def openai(upstream: TinyUpstream) -> Iterator[Client]:
+    client = Client(endpoints.openai(upstream.address), ApiKey("openai", Secret(KEY)))
+    yield client
+    client.close()

@@ -135,8 +135,8 @@ def test_every_event_is_strictly_one_of_the_official_types(
         official = pydantic.TypeAdapter(classes[event["type"]]).validate_python(event, strict=True)
         foreign |= foreign_fields(official)
     assert foreign <= set(UNKNOWN_TO_THE_SDK)
-    only_openai = {"rate_limits.updated"} if dialect == "azure" else set()
-    assert {event["type"] for event in events} == EVENT_TYPES - only_openai, (
+    elsewhere = {"conversation.item.created"} | ({"rate_limits.updated"} if dialect == "azure" else set())
+    assert {event["type"] for event in events} == EVENT_TYPES - elsewhere, (
         "the run missed some, or sent others"
     )
 
@@ -144,6 +144,34 @@ def test_every_event_is_strictly_one_of_the_official_types(
 def test_every_listed_type_is_an_official_one() -> None:
     assert set(official_classes()) >= EVENT_TYPES
     assert set(official_classes()) >= FILTERED_TYPES
+
+
+def test_an_added_item_is_announced_under_its_older_name_too_where_that_is_asked_for(
+    starter: Any, caller: Any
+) -> None:
+    start, stop = starter
+    emulator = start("--legacy-item-created")
+
+    async def talk() -> list[dict[str, Any]]:
+        async with caller(emulator, connects=False) as call:
+            told = {"type": "response.create", "response": {"output_modalities": ["text"]}}
+            await call.tell({"type": "conversation.item.create", "item": HELLO}, told)
+            await call.wait_for("response.done")
+            return list(call.events)
+
+    events = asyncio.run(talk())
+    assert stop(emulator)[0] == 0
+    places = [place for place, event in enumerate(events) if event["type"] == "conversation.item.added"]
+    assert [events[place]["item"]["role"] for place in places] == ["user", "assistant"]
+    official = pydantic.TypeAdapter(official_classes()["conversation.item.created"])
+    for added, created in ((events[place], events[place + 1]) for place in places):
+        assert official.validate_python(created, strict=True).type == "conversation.item.created"
+        assert created["event_id"] != added["event_id"]
+        only_these = {"type", "event_id"}
+        assert {k: v for k, v in created.items() if k not in only_these} == {
+            k: v for k, v in added.items() if k not in only_these
+        }
+    assert len([one for one in events if one["type"] == "conversation.item.created"]) == len(places)
 
 
 def test_an_event_that_is_not_listed_cannot_be_made() -> None:
