@@ -112,7 +112,14 @@ def _made(chance: random.Random) -> Iterator[bytes]:
         for frame in recorded(name)["frames"]
         if frame["direction"] == "received"
     ]
-    spoils: list[Callable[[random.Random, bytes], bytes]] = [_cut, _flip, _replace, _replace, _replace, _twice]
+    spoils: list[Callable[[random.Random, bytes], bytes]] = [
+        _cut,
+        _flip,
+        _replace,
+        _replace,
+        _replace,
+        _twice,
+    ]
     while True:
         yield chance.choice(spoils)(chance, chance.choice(good))
 
@@ -140,7 +147,13 @@ def _replace(chance: random.Random, raw: bytes) -> bytes:
 
 
 def _values(inside: object) -> list[object]:
-    return list(inside.values()) if isinstance(inside, dict) else list(inside) if isinstance(inside, list) else []
+    return (
+        list(inside.values())
+        if isinstance(inside, dict)
+        else list(inside)
+        if isinstance(inside, list)
+        else []
+    )
 
 
 def _twice(chance: random.Random, raw: bytes) -> bytes:

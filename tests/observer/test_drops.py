@@ -1,4 +1,4 @@
-"""Sidebands that are lost in the middle of a call: found again, or found gone, and what may be missing is in the log."""
+"""Sidebands that are lost in the middle of a call: found again, or the call is found gone, and every gap is told."""
 
 from __future__ import annotations
 
@@ -87,9 +87,7 @@ def test_a_sideband_that_is_thrown_out_is_not_dialled_again_and_its_call_is_hung
 
 
 def test_the_maximum_duration_ends_the_call_without_another_dial(house: House, player: Player) -> None:
-    limit = Attach(
-        frames=[SPEECH], close=(1001, "Your session hit the maximum duration of 60 minutes.")
-    )
+    limit = Attach(frames=[SPEECH], close=(1001, "Your session hit the maximum duration of 60 minutes."))
     call_id, scenario = open_call(house, player, limit, Attach())
     assert house.ended(call_id)["end"] == {"reason": "upstream_session_limit", "certainty": "stated"}
     assert scenario.dialled == ["101"]
@@ -117,7 +115,7 @@ def in_two_parts(payload: bytes) -> bytes:
 def test_an_event_that_is_too_big_is_a_gap_of_known_size(
     house: House, player: Player, attach: Attach, size: int
 ) -> None:
-    call_id, scenario = open_call(house, player, attach, Attach(frames=[LATER]))
+    call_id, _ = open_call(house, player, attach, Attach(frames=[LATER]))
 
     until(lambda: len(house.events(call_id, source="upstream")) == 2, "the event behind it")
 
@@ -141,7 +139,9 @@ def test_an_event_that_is_too_big_each_time_is_no_reason_for_a_storm(house: Hous
 
 
 def test_frames_that_are_no_protocol_are_a_drop(house: House, player: Player) -> None:
-    compressed = Attach(frames=[SPEECH], wire=b"\xc1\x05hello")  # RSV1 without an agreement: a bomb in the making
+    compressed = Attach(
+        frames=[SPEECH], wire=b"\xc1\x05hello"
+    )  # RSV1 without an agreement: a bomb in the making
     call_id, _ = open_call(house, player, compressed, Attach(frames=[LATER]))
 
     until(lambda: len(house.events(call_id, source="upstream")) == 2, "the event behind it")

@@ -6,7 +6,6 @@ import asyncio
 import itertools
 import ssl
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -120,7 +119,9 @@ def test_closing_does_not_wait_for_a_peer_that_does_not_let_go(
 def test_a_peer_that_says_goodbye_and_keeps_the_connection_is_left(
     player: Player, open_scenario: Scenario
 ) -> None:
-    open_scenario.attaches[0].wire = b"\x88\x02\x03\xf3"  # a close frame, 1011; the player goes on as if it had not
+    open_scenario.attaches[
+        0
+    ].wire = b"\x88\x02\x03\xf3"  # a close frame, 1011; the player goes on as if it had not
 
     async def hear() -> int:
         sideband = await attach(player, Limits(close=0.2))

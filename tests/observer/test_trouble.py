@@ -72,7 +72,9 @@ def test_the_sessions_id_is_found_where_it_is(
     trouble = Trouble()
 
     def hear(**event: object) -> object:
-        return trouble.hear(EventRow(1, 1, 0, "upstream", str(event["type"]), None, json.dumps(event).encode()))
+        return trouble.hear(
+            EventRow(1, 1, 0, "upstream", str(event["type"]), None, json.dumps(event).encode())
+        )
 
     assert hear(type="session.updated", session=session) is None
     told = hear(type="error", error={"type": "server_error", "message": message})
