@@ -81,6 +81,9 @@ class Scenario:
 
     identified: list[str] = field(default_factory=list)
     """The credentials that they showed."""
+    sent: int = 0
+    """How many of the attaches' frames went out."""
+
     pings: int = 0
     """On sidebands that are mute."""
 
@@ -102,6 +105,7 @@ class Player:
         self._numbers = itertools.count(1)
         self._waiting: list[Scenario] = []
         self._calls: dict[str, Scenario] = {}
+        self._closing: list[asyncio.Task[bool]] = []
         self.requests: list[tuple[str, dict[str, str], bytes]] = []
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
@@ -179,8 +183,8 @@ class Player:
         status = scenario.hangups.pop(0) if scenario.hangups else 200
         if status == 200:
             scenario.hung_up, scenario.over = scenario.hung_up + 1, True
-            for socket in scenario.sockets:
-                await socket.close()
+            # Beside the answer: a sideband that is not read does not hold it up.
+            self._closing = [asyncio.create_task(socket.close()) for socket in scenario.sockets]
         return web.Response(status=status)
 
     async def _attach(self, request: web.Request) -> web.StreamResponse:
@@ -199,7 +203,7 @@ class Player:
 
 
 def _credential(request: web.Request) -> str:
-    return request.headers.get("Authorization") or request.headers.get("api-key", "")
+    return request.headers.get("Authorization", "") or request.headers.get("api-key", "")
 
 
 async def _garble(request: web.Request, handshake: bytes) -> web.Response:
@@ -218,7 +222,9 @@ async def _play(request: web.Request, scenario: Scenario, attach: Attach) -> web
     assert transport is not None
     scenario.sockets.append(socket)
     with contextlib.suppress(ConnectionResetError):  # it may not want to hear all of it
-        await _send(socket, attach.frames)
+        for frame in attach.frames:
+            await _send(socket, [frame])
+            scenario.sent += 1
     transport.write(attach.wire)
     if attach.reset:
         linger = struct.pack("ii", 1, 0)

@@ -1,4 +1,4 @@
-"""Sidebands that are lost in the middle of a call: found again, or found gone, and what may be missing is in the log."""
+"""Sidebands that are lost in the middle of a call: found again, or the call is found gone, and every gap is told."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def in_two_parts(payload: bytes) -> bytes:
 def test_an_event_that_is_too_big_is_a_gap_of_known_size(
     house: House, player: Player, attach: Attach, size: int
 ) -> None:
-    call_id, scenario = open_call(house, player, attach, Attach(frames=[LATER]))
+    call_id, _ = open_call(house, player, attach, Attach(frames=[LATER]))
 
     until(lambda: len(house.events(call_id, source="upstream")) == 2, "the event behind it")
 

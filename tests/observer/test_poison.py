@@ -21,7 +21,7 @@ GOOD_EVERY = 20
 
 
 def strictly(raw: bytes) -> Any:
-    """Plain JSON for everybody: Python's reader without its kindness, and one that takes no half of a surrogate pair."""
+    """Plain JSON for everybody: for Python's reader without its kindness, and for one that takes no half of a pair."""
 
     def refuse(constant: str) -> NoReturn:
         raise AssertionError(f"{constant} is no JSON")
