@@ -7,6 +7,11 @@ holder of the lease, does it while it also holds the write lock on another conne
 then, and only a writer starts the WAL over. PASSIVE waits for no reader and blocks none. The WAL starts
 over with the first write after a checkpoint that moved everything, when no reader is left in it; until then
 it grows. (The last connection of all to close moves everything too; by then it is alone.)
+
+After an erasure the WAL still holds the old pages. `wal_checkpoint(TRUNCATE)` would drop them, but where it does
+not get the write lock in time it silently becomes a PASSIVE one without that lock: the race above. So the WAL is
+started over in the ordinary way, by a write on a connection whose `journal_size_limit` makes SQLite cut the file
+to what that write needs.
 """
 
 import contextlib
@@ -19,6 +24,9 @@ from sqlalchemy import Connection
 from call_log.errors import StoreUnavailable
 from call_log.lock import FileLock
 from call_log.sqlite import File
+
+
+WAL_HEADER_BYTES = 32
 
 
 class Checkpoint:
@@ -38,16 +46,48 @@ class Checkpoint:
             return
         try:
             with self._writing(), self._file.faults_named():
-                self._connection = self._connection or self._file.connect()
+                self._connection = self._connection or self._connect()
                 self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
         except StoreUnavailable:
             self._disconnect()
             raise
 
+    def start_over(self) -> bool:
+        """Move everything, and cut what the WAL held before. False when another process has the lease, or while
+        a reader still needs the WAL: try again later. Raises StoreUnavailable."""
+        self.run()
+        if self._connection is None:
+            return False
+        with self._file.faults_named():
+            return self._write_anew(self._connection)
+
+    def _write_anew(self, connection: sqlite3.Connection) -> bool:
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            before = self._wal_header()
+            # Any write will do; this number is the application's own, and we have no other use for it.
+            connection.execute("PRAGMA user_version=0")
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+        connection.execute("COMMIT")
+        # Only a checkpoint lets the WAL start over, and we alone make them: a new header is of our own write.
+        return self._wal_header() != before
+
+    def _wal_header(self) -> bytes:
+        """Its salts are new each time that the WAL starts over."""
+        with self._file.path.with_name(f"{self._file.path.name}-wal").open("rb") as wal:
+            return wal.read(WAL_HEADER_BYTES)
+
     def close(self) -> None:
         """Give up the lease."""
         self._disconnect()
         self._lease.release()
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = self._file.connect()
+        connection.execute("PRAGMA journal_size_limit=0")
+        return connection
 
     def _disconnect(self) -> None:
         if self._connection is not None:
