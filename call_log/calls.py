@@ -24,7 +24,6 @@ from call_log.work import INTENT_STALE_AFTER_MS as INTENT_STALE_AFTER_MS
 from call_log.work import Work as Work
 from call_log.work import open_work as open_work
 
-
 OUTCOME_UNKNOWN = "The process that dialled this call ended before it learned the outcome."
 
 

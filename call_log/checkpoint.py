@@ -16,7 +16,8 @@ to what that write needs.
 
 import contextlib
 import sqlite3
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from sqlalchemy import Connection
@@ -24,7 +25,6 @@ from sqlalchemy import Connection
 from call_log.errors import StoreUnavailable
 from call_log.lock import FileLock
 from call_log.sqlite import File
-
 
 WAL_HEADER_BYTES = 32
 
@@ -38,38 +38,50 @@ class Checkpoint:
         self._file = file
         self._writing = writing
         self._lease = FileLock(lease)
+        self._turn = threading.Lock()
         self._connection: sqlite3.Connection | None = None
 
     def run(self) -> None:
         """Move what can be moved, if this process has the lease or can have it. Raises StoreUnavailable."""
-        if not (self._lease.taken or self._lease.acquire()):
-            return
-        try:
-            with self._writing(), self._file.faults_named():
-                self._connection = self._connection or self._connect()
-                self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-        except StoreUnavailable:
-            self._disconnect()
-            raise
+        with self._in_turn():
+            self._move()
 
     def start_over(self) -> bool:
         """Move everything, and cut what the WAL held before. False when another process has the lease, or while
         a reader still needs the WAL: try again later. Raises StoreUnavailable."""
-        self.run()
-        if self._connection is None:
-            return False
-        with self._file.faults_named():
-            return self._write_anew(self._connection)
+        with self._in_turn():
+            connection = self._move()
+            return connection is not None and self._write_anew(connection)
+
+    def close(self) -> None:
+        """Give up the lease."""
+        self._disconnect()
+        self._lease.release()
+
+    @contextlib.contextmanager
+    def _in_turn(self) -> Iterator[None]:
+        with self._turn:
+            try:
+                with self._file.faults_named():
+                    yield
+            except StoreUnavailable:
+                self._disconnect()
+                raise
+
+    def _move(self) -> sqlite3.Connection | None:
+        """The connection that did it, None without the lease."""
+        if not (self._lease.taken or self._lease.acquire()):
+            return None
+        with self._writing():
+            self._connection = self._connection or self._connect()
+            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        return self._connection
 
     def _write_anew(self, connection: sqlite3.Connection) -> bool:
         connection.execute("BEGIN IMMEDIATE")
-        try:
-            before = self._wal_header()
-            # Any write will do; this number is the application's own, and we have no other use for it.
-            connection.execute("PRAGMA user_version=0")
-        except BaseException:
-            connection.execute("ROLLBACK")
-            raise
+        before = self._wal_header()
+        # Any write will do; this number is the application's own, and we have no other use for it.
+        connection.execute("PRAGMA user_version=0")
         connection.execute("COMMIT")
         # Only a checkpoint lets the WAL start over, and we alone make them: a new header is of our own write.
         return self._wal_header() != before
@@ -78,11 +90,6 @@ class Checkpoint:
         """Its salts are new each time that the WAL starts over."""
         with self._file.path.with_name(f"{self._file.path.name}-wal").open("rb") as wal:
             return wal.read(WAL_HEADER_BYTES)
-
-    def close(self) -> None:
-        """Give up the lease."""
-        self._disconnect()
-        self._lease.release()
 
     def _connect(self) -> sqlite3.Connection:
         connection = self._file.connect()

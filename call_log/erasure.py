@@ -15,7 +15,7 @@ codes. Everything is done again safely after a crash at any point. There is no i
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import ColumnElement, Connection, Select, func, select, update
 
@@ -70,19 +70,16 @@ def unfinished(db: Connection, *, limit: int) -> list[Unfinished]:
     return [Unfinished(**row._mapping) for row in rows]
 
 
-def empty_a_stretch(db: Connection, call: Unfinished) -> int:
-    """Empty the next events of a call, at most 200 or 1 MiB of them (one at least); returns how many. 0 when
-    somebody else did that stretch meanwhile."""
+def empty_a_stretch(db: Connection, call: Unfinished) -> Unfinished:
+    """Empty the next events of a call, at most 200 or 1 MiB of them (one at least). Returns how far the call is
+    now, also where somebody else did that stretch meanwhile."""
     until = _end_of_stretch(db, call)
-    moved_on = (
-        update(calls)
-        .where(calls.c.number == call.number, calls.c.erased_seq == call.erased_seq)
-        .values(erased_seq=until)
-    )
-    if db.execute(moved_on).rowcount == 0:
-        return 0
+    same = (calls.c.number == call.number) & (calls.c.erased_seq == call.erased_seq)
+    if db.execute(update(calls).where(same).values(erased_seq=until)).rowcount == 0:
+        return replace(call, erased_seq=db.scalars(_erased_seq(call.number)).one())
     stretch = (events.c.number == call.number) & (events.c.seq > call.erased_seq) & (events.c.seq <= until)
-    return db.execute(update(events).where(stretch).values(body=b"", event_id=None)).rowcount
+    db.execute(update(events).where(stretch).values(body=b"", event_id=None))
+    return replace(call, erased_seq=until)
 
 
 def finish(db: Connection, numbers: Collection[int], *, at: int) -> None:
@@ -119,6 +116,10 @@ def _expired(at: int) -> ColumnElement[bool]:
 def _being_erased() -> Select[int, str, int, int]:
     columns = (calls.c.number, calls.c.call_id, calls.c.erased_seq, calls.c.last_seq)
     return select(*columns).where(calls.c.erased_at.is_not(None), calls.c.scrubbed_at.is_(None))
+
+
+def _erased_seq(number: int) -> Select[int]:
+    return select(calls.c.erased_seq).where(calls.c.number == number)
 
 
 def _end_of_stretch(db: Connection, call: Unfinished) -> int:

@@ -16,7 +16,8 @@ Kind = Literal["hang_up", "command", "report"]
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One row. `body` is JSON text, null once it is taken; times are UTC milliseconds; `taken_epoch` is null when nobody will take it."""
+    """One row. `body` is JSON text, null once it is taken; times are UTC milliseconds; `taken_epoch` is null when
+    nobody will take it."""
 
     id: int
     number: int

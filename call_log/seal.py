@@ -92,7 +92,7 @@ def digest_of(salt: bytes, row: EventRow) -> bytes:
 
 
 def _linked(call_id: str, previous: bytes, row: EventRow, digest: bytes) -> bytes:
-    place = struct.pack(">qq", row.seq, row.at)
+    place = struct.pack(">qq?", row.seq, row.at, row.browser)
     return _framed(
         b"switchboard event 1",
         previous,

@@ -45,8 +45,9 @@ def every(store: Store, seal: Seal) -> Iterator[Verdict]:
         wanted = select(calls_table.c.number, calls_table.c.call_id).where(calls_table.c.number > number)
         with store.reading() as db:
             page = db.execute(wanted.order_by(calls_table.c.number).limit(PAGE_CALLS)).all()
-        for number, call_id in page:
-            verdict = one(store, seal, call_id)
+        for row in page:
+            number = row.number
+            verdict = one(store, seal, row.call_id)
             if verdict is not None:
                 yield verdict
         if not page:
@@ -134,9 +135,9 @@ class _Walk:
             raise _Broken(row.seq, "the content of this event was changed")
 
     def _require_published(self) -> None:
-        if self._published is not None and self._published == (self.seq, self._published[1]):
-            if self._link != self._published[1]:
-                raise _Broken(self.seq, "this event is not the one whose head was published")
+        seq, link = self._published or (None, None)
+        if seq == self.seq and link != self._link:
+            raise _Broken(self.seq, "this event is not the one whose head was published")
 
     def end(self) -> None:
         """After the last event."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from dataclasses import dataclass
 
+from call_log.seal import Seal
 from call_log.store import Store
 from observer.limits import Limits
 from observer.writer import Writer
@@ -27,3 +28,5 @@ class Line:
     prices: Prices
     writer: Writer
     limits: Limits
+    seal: Seal | None = None
+    """None: events are written unsealed."""

@@ -19,9 +19,10 @@ import structlog
 from call_log import calls, inbox, nodes
 from call_log.call import Call
 from call_log.inbox import Message
+from call_log.seal import Seal
 from call_log.store import Connection, Store, StoreUnavailable
 from call_log.work import INTENT_STALE_AFTER_MS, Work
-from observer import __version__
+from observer import __version__, erasing
 from observer.limits import Limits
 from observer.line import Line
 from observer.observed_call import ObservedCall
@@ -61,12 +62,22 @@ class Node:
         client: Client,
         prices: Prices,
         limits: Limits,
+        seal: Seal | None = None,
     ) -> None:
         self.node_id = f"node_{secrets.token_hex(8)}"
         self._store, self._limits = store, limits
         self._writer = Writer(store, self.node_id, limits)
         self._line = Line(
-            self.node_id, upstream, credential, client, tls_context(), store, prices, self._writer, limits
+            self.node_id,
+            upstream,
+            credential,
+            client,
+            tls_context(),
+            store,
+            prices,
+            self._writer,
+            limits,
+            seal,
         )
         self._lock = nodes.NodeLock(store.lock_folder / f"{self.node_id}.lock")
         self._following: dict[int, tuple[ObservedCall, asyncio.Task[None]]] = {}
@@ -121,7 +132,8 @@ class Node:
     # -- duties ----------------------------------------------------------------------------------------------------
 
     def _duties(self) -> list[Coroutine[Any, Any, None]]:
-        return [self._beat(), self._serve(), self._checkpoint(), self._summarise()]
+        erase = erasing.erase(self._store, self._writer)
+        return [self._beat(), self._serve(), self._checkpoint(), self._summarise(), erase]
 
     async def _beat(self) -> None:
         while True:

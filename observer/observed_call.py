@@ -41,7 +41,7 @@ class ObservedCall:
 
     def __init__(self, call: Call, line: Line) -> None:
         self.call, self._line = call, line
-        self.record = Record(call, line.writer, line.prices)
+        self.record = Record(call, line.writer, line.prices, line.seal)
         self._log = log.bind(call_id=call.call_id, epoch=call.epoch)
         self._sideband: Sideband | None = None
         self._attached_before = call.observed_at is not None

@@ -14,10 +14,11 @@ from call_log import events
 from call_log.call import Call
 from call_log.events import EventRow
 from call_log.inbox import Message
+from call_log.seal import Chain, Seal
 from call_log.store import Store
 from observer.ending import SIGNS_OF_A_PEER
 from observer.writer import Writer, wall_clock
-from realtime.events import header
+from realtime.events import WEBRTC_FILTER_ALLOWED, header
 from realtime.events import read as read_event
 from realtime.prices import Prices
 from realtime.summary import summarise
@@ -33,10 +34,17 @@ class Record:
     """The log of one held call. `lost` is set when another node has taken the call."""
 
     def __init__(
-        self, call: Call, writer: Writer, prices: Prices, clock: Callable[[], int] = wall_clock
+        self,
+        call: Call,
+        writer: Writer,
+        prices: Prices,
+        seal: Seal | None = None,
+        clock: Callable[[], int] = wall_clock,
     ) -> None:
         self.number, self.epoch, self._seq = call.number, call.epoch, call.last_seq
         self._writer, self.clock = writer, clock
+        # A call that was dialled before there were seals has no salt.
+        self._chain = Chain(seal, call.call_id, call.salt, call.head) if seal and call.salt else None
         self._conversation, self._prices = Conversation(), prices
         self._models = call.underlying, call.transcription
         self._summarised_seq = 0
@@ -109,8 +117,9 @@ class Record:
         self, source: str, type: str, event_id: str | None, body: bytes, message_id: int | None = None
     ) -> None:
         self._seq += 1
-        row = EventRow(self.number, self._seq, self.clock(), source, type, event_id, body)
-        self._writer.append(self, row, message_id)
+        browser = source == "upstream" and type in WEBRTC_FILTER_ALLOWED
+        row = EventRow(self.number, self._seq, self.clock(), source, type, event_id, body, browser)
+        self._writer.append(self, self._chain.sealed(row) if self._chain else row, message_id)
 
     def _fold(self, rows: list[EventRow]) -> None:
         for row in rows:
