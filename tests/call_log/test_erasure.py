@@ -87,7 +87,8 @@ def test_no_copy_stays_behind_where_many_calls_were_written_at_once(
 ) -> None:
     """SQLite leaves copies of rows behind when it moves them to other pages; secure_delete does not wipe those."""
     chance, words = random.Random(seed), {}
-    going, over = [], []
+    going: list[Call] = []
+    over: list[Call] = []
     for turn in range(300):
         if turn % 3 == 0 or not going:
             word = f"<w{turn:04d}>"
