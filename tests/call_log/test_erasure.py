@@ -353,3 +353,36 @@ def test_nothing_comes_back_whatever_races_with_the_erasure(tmp_path: Path) -> N
         max_examples=25, stateful_step_count=15, deadline=None, suppress_health_check=list(HealthCheck)
     )
     run_state_machine_as_test(Racing, settings=bounds)
+
+
+def test_a_message_that_came_after_the_end_goes_too(store: Store, url: str) -> None:
+    call = ended(store, [b"x"])
+    with store.writing() as db:
+        inbox.put(db, call.number, kind="report", by="ada", at=AT, body='{"note": "W0RDTOOLATE"}')
+    assert b"W0RDTOOLATE" in files_of(url)
+    erase(store, call)
+    assert b"W0RDTOOLATE" not in files_of(url)
+
+
+@pytest.mark.parametrize("go", range(2))
+def test_messages_that_are_taken_in_any_order_leave_no_copy(store: Store, url: str, seed: int, go: int) -> None:
+    chance = random.Random(seed)
+    held = [dial_and_claim(store) for _ in range(60)]
+    for _ in range(12):
+        with store.writing() as db:
+            for call in chance.sample(held, len(held)):
+                body = f'{{"n": "{f"<m{call.number:04d}>" * chance.choice([1, 30, 120])}"}}'
+                inbox.put(db, call.number, kind="report", by="ada", at=AT, body=body)
+    with store.writing() as db:
+        messages = [message.id for message in inbox.waiting(db, NODE)]
+        for message in chance.sample(messages, len(messages)):
+            inbox.take(db, {message: 1}, at=AT)
+    assert len(set(re.findall(rb"<m\d{4}>", files_of(url)))) == 60
+    erase(store, *(end(store, call) for call in held))
+    assert set(re.findall(rb"<m\d{4}>", files_of(url))) == set()
+
+
+def test_every_writing_connection_wipes_what_it_deletes(store: Store) -> None:
+    """Some builds of SQLite do so by themselves, which would hide that ours do not ask for it."""
+    with store.writing() as db:
+        assert db.exec_driver_sql("PRAGMA secure_delete").scalar_one() == 1
