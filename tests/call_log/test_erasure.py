@@ -365,7 +365,9 @@ def test_a_message_that_came_after_the_end_goes_too(store: Store, url: str) -> N
 
 
 @pytest.mark.parametrize("go", range(2))
-def test_messages_that_are_taken_in_any_order_leave_no_copy(store: Store, url: str, seed: int, go: int) -> None:
+def test_messages_that_are_taken_in_any_order_leave_no_copy(
+    store: Store, url: str, seed: int, go: int
+) -> None:
     chance = random.Random(seed)
     held = [dial_and_claim(store) for _ in range(60)]
     for _ in range(12):
