@@ -18,13 +18,16 @@ class Role(StrEnum):
 
 
 class Right(StrEnum):
-    """One thing that a route lets somebody do."""
+    """One thing that a route lets somebody do. Without READ_EVERYTHING, reading a call or its events shows the
+    browser's view of it."""
 
     CONNECT = "connect"
     MINT_TOKEN = "mint_token"  # noqa: S105  # the name of a right, no secret
     LIST_CALLS = "list_calls"
     READ_CALL = "read_call"
     READ_EVENTS = "read_events"
+    READ_EVERYTHING = "read_everything"
+    ERASE = "erase"
     HANG_UP = "hang_up"
     REPORT = "report"
 
@@ -39,13 +42,21 @@ class Principal:
 
 _EVERYWHERE: dict[Role, frozenset[Right]] = {
     Role.OPERATOR: frozenset(
-        {Right.LIST_CALLS, Right.READ_CALL, Right.READ_EVENTS, Right.HANG_UP, Right.REPORT}
+        {
+            Right.LIST_CALLS,
+            Right.READ_CALL,
+            Right.READ_EVENTS,
+            Right.READ_EVERYTHING,
+            Right.HANG_UP,
+            Right.REPORT,
+            Right.ERASE,
+        }
     ),
     Role.CALLER: frozenset({Right.CONNECT}),
     Role.TOKEN: frozenset({Right.MINT_TOKEN}),
 }
 _ON_OWN_CALLS: dict[Role, frozenset[Right]] = {
-    Role.CALLER: frozenset({Right.READ_CALL, Right.HANG_UP, Right.REPORT}),
+    Role.CALLER: frozenset({Right.READ_CALL, Right.READ_EVENTS, Right.HANG_UP, Right.REPORT}),
 }
 
 

@@ -11,7 +11,10 @@ from call_log.states import Certainty, EndReason, State
 @dataclass(frozen=True, slots=True)
 class Call:
     """One row. Times are UTC milliseconds; `metadata`, `consent` and `summary` are text as they were given
-    (JSON for the first and the last); `ended_at` is also the time of a failure."""
+    (JSON for the first and the last); `ended_at` is also the time of a failure.
+
+    `metadata` and `failure_detail` stand in another table, and only `calls.find` and `calls.list_page` read
+    them. `salt` and `head` are the seal's; what the times of an erasure mean stands in `erasure`."""
 
     number: int
     call_id: str
@@ -25,7 +28,6 @@ class Call:
     transcription: str | None
     upstream_call_id: str | None
     upstream_request_id: str | None
-    metadata: str | None
     consent: str | None
     created_at: int
     answered_at: int | None
@@ -37,7 +39,6 @@ class Call:
     end_reason: EndReason | None
     end_certainty: Certainty | None
     failure_code: str | None
-    failure_detail: str | None
     holder: str | None
     epoch: int
     last_seq: int
@@ -46,6 +47,16 @@ class Call:
     summary: str | None
     heir: str | None
     crashes: int
+    salt: bytes | None
+    head: bytes | None
+    retention_days: int | None
+    keep_until: int | None
+    erased_at: int | None
+    erased_by: str | None
+    erased_seq: int | None
+    scrubbed_at: int | None
+    metadata: str | None = None
+    failure_detail: str | None = None
 
     @classmethod
     def read(cls, row: Row[*tuple[Any, ...]]) -> "Call":

@@ -8,7 +8,7 @@ call. Who holds a call is told in `holding`, what waits for a holder in `work`; 
 import json
 import secrets
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, ScalarSelect, func, insert, select, update
 
 from call_log import inbox
 from call_log.call import Call as Call
@@ -19,11 +19,14 @@ from call_log.holding import conclude, unheld
 from call_log.holding import held as held
 from call_log.holding import reserve as reserve
 from call_log.holding import update_held as update_held
-from call_log.schema import calls
+from call_log.schema import calls, texts
+from call_log.seal import new_salt
 from call_log.states import Certainty, EndReason, State, before
 from call_log.work import INTENT_STALE_AFTER_MS as INTENT_STALE_AFTER_MS
 from call_log.work import Work as Work
 from call_log.work import open_work as open_work
+
+OUTCOME_UNKNOWN = "The process that dialled this call ended before it learned the outcome."
 
 
 def new_call_id() -> str:
@@ -45,8 +48,9 @@ def dial(
     at: int,
     underlying: str | None = None,
     transcription: str | None = None,
+    retention_days: int | None = None,
 ) -> Call:
-    """Write the intent, before anything goes upstream."""
+    """Write the intent, before anything goes upstream. Without `retention_days` the call is kept for ever."""
     row = insert(calls).values(
         call_id=call_id,
         state="dialling",
@@ -57,11 +61,14 @@ def dial(
         recording=recording,
         underlying=underlying,
         transcription=transcription,
-        metadata=metadata,
         consent=consent,
         created_at=at,
+        retention_days=retention_days,
+        salt=new_salt(),
     )
-    return Call.read(db.execute(row.returning(calls)).one())
+    call = Call.read(db.execute(row.returning(calls)).one())
+    _write_text(db, call.number, "metadata", metadata)
+    return call
 
 
 def answer(
@@ -93,23 +100,24 @@ def fail(db: Connection, call_id: str, *, code: str, detail: str | None, at: int
     row = (
         update(calls)
         .where(calls.c.call_id == call_id, calls.c.state.in_(before("failed")))
-        .values(state="failed", failure_code=code, failure_detail=detail, ended_at=at)
+        .values(state="failed", failure_code=code, ended_at=at)
         .returning(calls.c.number)
     )
-    return conclude(db, row, at=at) == 1
+    numbers = conclude(db, row, at=at)
+    for number in numbers:
+        _write_text(db, number, "failure_detail", detail)
+    return len(numbers) == 1
 
 
 def fail_stale_intents(db: Connection, *, older_than: int, at: int) -> int:
     """Give up the intents that were written before `older_than`: their web process died on the way, and
     nobody knows whether the upstream has a call. Returns how many."""
     stale = update(calls).where(calls.c.state == "dialling", calls.c.created_at < older_than)
-    failed = stale.values(
-        state="failed",
-        failure_code="outcome_unknown",
-        failure_detail="The process that dialled this call ended before it learned the outcome.",
-        ended_at=at,
-    )
-    return conclude(db, failed.returning(calls.c.number), at=at)
+    failed = stale.values(state="failed", failure_code="outcome_unknown", ended_at=at)
+    numbers = conclude(db, failed.returning(calls.c.number), at=at)
+    for number in numbers:
+        _write_text(db, number, "failure_detail", OUTCOME_UNKNOWN)
+    return len(numbers)
 
 
 def wish_hang_up(db: Connection, call_id: str, *, reason: EndReason, by: str, at: int) -> Call | None:
@@ -134,7 +142,7 @@ def wish_hang_up(db: Connection, call_id: str, *, reason: EndReason, by: str, at
 
 def find(db: Connection, call_id: str) -> Call | None:
     """One call, None when there is none of this id."""
-    row = db.execute(select(calls).where(calls.c.call_id == call_id)).one_or_none()
+    row = db.execute(_WITH_TEXTS.where(calls.c.call_id == call_id)).one_or_none()
     return Call.read(row) if row else None
 
 
@@ -160,7 +168,7 @@ def list_page(
         calls.c.upstream_call_id: upstream_call_id,
         calls.c.end_reason: end_reason,
     }
-    page = select(calls).where(*(column == value for column, value in equal.items() if value is not None))
+    page = _WITH_TEXTS.where(*(column == value for column, value in equal.items() if value is not None))
     if since is not None:
         page = page.where(calls.c.created_at >= since)
     if until is not None:
@@ -197,7 +205,7 @@ def end_unheld(db: Connection, call_id: str, *, reason: EndReason, certainty: Ce
         )
         .returning(calls.c.number)
     )
-    return conclude(db, row, at=at) == 1
+    return len(conclude(db, row, at=at)) == 1
 
 
 def end_unreachable(db: Connection, *, older_than: int, at: int) -> int:
@@ -214,4 +222,18 @@ def end_unreachable(db: Connection, *, older_than: int, at: int) -> int:
         .values(state="ended", end_reason="unknown", end_certainty="inferred", ended_at=at)
         .returning(calls.c.number)
     )
-    return conclude(db, row, at=at)
+    return len(conclude(db, row, at=at))
+
+
+def _write_text(db: Connection, number: int, name: str, text: str | None) -> None:
+    if text is not None:
+        db.execute(insert(texts).values(number=number, name=name, text=text))
+
+
+def _text(name: str) -> ScalarSelect[str]:
+    """SQL: the text of that name; null when there is none, or when it was erased."""
+    text = select(func.nullif(texts.c.text, "")).where(texts.c.number == calls.c.number, texts.c.name == name)
+    return text.scalar_subquery()
+
+
+_WITH_TEXTS = select(calls, *(_text(name).label(name) for name in ("metadata", "failure_detail")))

@@ -7,11 +7,17 @@ holder of the lease, does it while it also holds the write lock on another conne
 then, and only a writer starts the WAL over. PASSIVE waits for no reader and blocks none. The WAL starts
 over with the first write after a checkpoint that moved everything, when no reader is left in it; until then
 it grows. (The last connection of all to close moves everything too; by then it is alone.)
+
+After an erasure the WAL still holds the old pages. `wal_checkpoint(TRUNCATE)` would drop them, but where it does
+not get the write lock in time it silently becomes a PASSIVE one without that lock: the race above. So the WAL is
+started over in the ordinary way, by a write on a connection whose `journal_size_limit` makes SQLite cut the file
+to what that write needs.
 """
 
 import contextlib
 import sqlite3
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from sqlalchemy import Connection
@@ -19,6 +25,8 @@ from sqlalchemy import Connection
 from call_log.errors import StoreUnavailable
 from call_log.lock import FileLock
 from call_log.sqlite import File
+
+WAL_HEADER_BYTES = 32
 
 
 class Checkpoint:
@@ -30,24 +38,63 @@ class Checkpoint:
         self._file = file
         self._writing = writing
         self._lease = FileLock(lease)
+        self._turn = threading.Lock()
         self._connection: sqlite3.Connection | None = None
 
     def run(self) -> None:
         """Move what can be moved, if this process has the lease or can have it. Raises StoreUnavailable."""
-        if not (self._lease.taken or self._lease.acquire()):
-            return
-        try:
-            with self._writing(), self._file.faults_named():
-                self._connection = self._connection or self._file.connect()
-                self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-        except StoreUnavailable:
-            self._disconnect()
-            raise
+        with self._in_turn():
+            self._move()
+
+    def start_over(self) -> bool:
+        """Move everything, and cut what the WAL held before. False when another process has the lease, or while
+        a reader still needs the WAL: try again later. Raises StoreUnavailable."""
+        with self._in_turn():
+            connection = self._move()
+            return connection is not None and self._write_anew(connection)
 
     def close(self) -> None:
         """Give up the lease."""
         self._disconnect()
         self._lease.release()
+
+    @contextlib.contextmanager
+    def _in_turn(self) -> Iterator[None]:
+        with self._turn:
+            try:
+                with self._file.faults_named():
+                    yield
+            except StoreUnavailable:
+                self._disconnect()
+                raise
+
+    def _move(self) -> sqlite3.Connection | None:
+        """The connection that did it, None without the lease."""
+        if not (self._lease.taken or self._lease.acquire()):
+            return None
+        with self._writing():
+            self._connection = self._connection or self._connect()
+            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        return self._connection
+
+    def _write_anew(self, connection: sqlite3.Connection) -> bool:
+        connection.execute("BEGIN IMMEDIATE")
+        before = self._wal_header()
+        # Any write will do; this number is the application's own, and we have no other use for it.
+        connection.execute("PRAGMA user_version=0")
+        connection.execute("COMMIT")
+        # Only a checkpoint lets the WAL start over, and we alone make them: a new header is of our own write.
+        return self._wal_header() != before
+
+    def _wal_header(self) -> bytes:
+        """Its salts are new each time that the WAL starts over."""
+        with self._file.path.with_name(f"{self._file.path.name}-wal").open("rb") as wal:
+            return wal.read(WAL_HEADER_BYTES)
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = self._file.connect()
+        connection.execute("PRAGMA journal_size_limit=0")
+        return connection
 
     def _disconnect(self) -> None:
         if self._connection is not None:

@@ -14,7 +14,9 @@ from call_log.schema import events
 
 
 class EventRow(NamedTuple):
-    """One line of a call's log. `at` is UTC milliseconds; `body` the bytes exactly as they came."""
+    """One line of a call's log. `at` is UTC milliseconds; `body` the bytes exactly as they came, empty once
+    they are erased. `browser`: whether it belongs to what the call's own browser may see. `digest` and `link`
+    are the seal's, null where no key is set."""
 
     number: int
     seq: int
@@ -23,28 +25,34 @@ class EventRow(NamedTuple):
     type: str
     event_id: str | None
     body: bytes
+    browser: bool = False
+    digest: bytes | None = None
+    link: bytes | None = None
 
 
 # Raw tuples to the driver: the same rows as dicts through an insert() cost 7 µs each, these 0.4.
-_INSERT = "INSERT INTO events (number, seq, at, source, type, event_id, body) VALUES (?, ?, ?, ?, ?, ?, ?)"
-_RAISE_LAST_SEQ = "UPDATE calls SET last_seq = ? WHERE number = ? AND last_seq < ?"
+_COLUMNS = ", ".join(EventRow._fields)
+_INSERT = f"INSERT INTO events ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608  # our own names
+_RAISE_LAST_SEQ = "UPDATE calls SET last_seq = ?, head = ? WHERE number = ? AND last_seq < ?"
 
 
 def append(db: Connection, node_id: str, holdings: Mapping[int, int], rows: Sequence[EventRow]) -> set[int]:
     """Write the rows of the calls that this node still holds; returns the numbers that were refused.
 
     `holdings` is `{number: epoch}`; a call that is not in it, or that has moved on to another epoch, is
-    refused whole, and the others are written all the same. `calls.last_seq` follows in the same
-    transaction. A (number, seq) that is there already is a fault of the writer and raises sqlalchemy's
+    refused whole, and the others are written all the same. `calls.last_seq` and `calls.head` follow in the
+    same transaction. A (number, seq) that is there already is a fault of the writer and raises sqlalchemy's
     IntegrityError.
     """
     asked = {row.number for row in rows}
     mine = held(db, node_id, {number: holdings[number] for number in asked & holdings.keys()})
-    accepted = [_storable(row) for row in rows if row.number in mine]
+    accepted = [storable(row) for row in rows if row.number in mine]
     if accepted:
         db.exec_driver_sql(_INSERT, accepted)
-        last = {row.number: row.seq for row in sorted(accepted, key=lambda row: row.seq)}
-        db.exec_driver_sql(_RAISE_LAST_SEQ, [(seq, number, seq) for number, seq in last.items()])
+        last = {row.number: row for row in sorted(accepted, key=lambda row: row.seq)}
+        db.exec_driver_sql(
+            _RAISE_LAST_SEQ, [(row.seq, row.link, number, row.seq) for number, row in last.items()]
+        )
     return asked - mine
 
 
@@ -56,21 +64,25 @@ def after(
     limit: int,
     source: str | None = None,
     type: str | None = None,
+    browser_only: bool = False,
 ) -> list[EventRow]:
-    """The events of one call behind `seq`, in order, at most `limit`."""
+    """The events of one call behind `seq`, in order, at most `limit`; `browser_only` leaves those that its
+    own browser may see."""
     wanted = select(events).where(events.c.number == number, events.c.seq > seq)
     if source is not None:
         wanted = wanted.where(events.c.source == source)
     if type is not None:
         wanted = wanted.where(events.c.type == type)
+    if browser_only:
+        wanted = wanted.where(events.c.browser)
     return [EventRow(*row) for row in db.execute(wanted.order_by(events.c.seq).limit(limit))]
 
 
-def _storable(row: EventRow) -> EventRow:
+def storable(row: EventRow) -> EventRow:
     """The row with a type and an event_id that every database accepts; the body is bytes and always is.
 
     One lone surrogate (SQLite's driver refuses it) or NUL (PostgreSQL does) would else take its whole batch
-    down.
+    down. Whoever seals rows seals them in this form.
     """
     if _plain(row.type) and (row.event_id is None or _plain(row.event_id)):
         return row

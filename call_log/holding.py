@@ -18,6 +18,9 @@ DEAD_AFTER_MS = 3_000
 """A node whose heartbeat is older than this, by the database's clock, is dead. It renews every 0.5 s."""
 
 
+DAY_MS = 24 * 60 * 60 * 1000
+
+
 class Changes(TypedDict, total=False):
     """What a holder may change. `observed_at` and `peer_seen_at` keep their first value; with
     `state="ended"` come `ended_at`, `end_reason` and `end_certainty`; `holder=None` releases the call."""
@@ -66,17 +69,19 @@ def update_held(db: Connection, number: int, epoch: int, node_id: str, **changes
             values[first] = func.coalesce(calls.c[first], values[first])
     changed = row.values(values).returning(calls.c.number)
     if state == "ended":
-        return conclude(db, changed, at=changes["ended_at"]) == 1
+        return len(conclude(db, changed, at=changes["ended_at"])) == 1
     return db.execute(changed).one_or_none() is not None
 
 
-def conclude(db: Connection, ending: ReturningUpdate[int], *, at: int) -> int:
-    """Run an update that ends calls and returns their numbers; what is left in their inboxes is marked as
-    taken, by nobody, in the same transaction. Returns how many calls."""
-    numbers = list(db.scalars(ending))
+def conclude(db: Connection, ending: ReturningUpdate[int], *, at: int) -> list[int]:
+    """Run an update that ends calls and returns their numbers. In the same transaction the days for which
+    each is kept begin to count, and what is left in their inboxes is marked as taken, by nobody. Returns the
+    numbers."""
+    keep_until = at + calls.c.retention_days * DAY_MS
+    numbers = list(db.scalars(ending.values(keep_until=keep_until)))
     left = update(inbox).where(inbox.c.number.in_(numbers), inbox.c.taken_at.is_(None))
-    db.execute(left.values(taken_at=at))
-    return len(numbers)
+    db.execute(left.values(taken_at=at, body=None))
+    return numbers
 
 
 def claim(

@@ -17,7 +17,8 @@ Kind = Literal["hang_up", "command", "report", "late"]
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One row. `body` is JSON text; times are UTC milliseconds; `taken_epoch` is null when nobody will take it."""
+    """One row. `body` is JSON text, null once it is taken; times are UTC milliseconds; `taken_epoch` is null when
+    nobody will take it."""
 
     id: int
     number: int
@@ -57,9 +58,10 @@ def take(db: Connection, taken: Mapping[int, int], *, at: int) -> None:
     """Mark messages as taken: `{id: epoch}`.
 
     Call it in the transaction that writes what came of them, behind the fence: a holder that dies before the commit
-    leaves them to the next one, and none is carried out twice.
+    leaves them to the next one, and none is carried out twice. The body goes: what it said is an event now,
+    and an erasure must find each word in one place.
     """
     for epoch in sorted(set(taken.values())):
         ids = [message_id for message_id, of in taken.items() if of == epoch]
         untaken = update(inbox).where(inbox.c.id.in_(ids), inbox.c.taken_at.is_(None))
-        db.execute(untaken.values(taken_at=at, taken_epoch=epoch))
+        db.execute(untaken.values(taken_at=at, taken_epoch=epoch, body=None))

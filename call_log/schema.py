@@ -66,7 +66,6 @@ calls = Table(
     Column("transcription", Text),
     Column("upstream_call_id", Text),
     Column("upstream_request_id", Text),
-    Column("metadata", Text),
     Column("consent", Text),
     Column("created_at", BigInteger, nullable=False),
     Column("answered_at", BigInteger),
@@ -78,7 +77,6 @@ calls = Table(
     Column("end_reason", Text),
     Column("end_certainty", Text),
     Column("failure_code", Text),
-    Column("failure_detail", Text),
     # SET NULL makes "held by a node that has no row" impossible, so that `open_work` may seek instead of
     # scan.
     Column("holder", Text, ForeignKey("nodes.node_id", ondelete="SET NULL")),
@@ -91,6 +89,17 @@ calls = Table(
     Column("heir", Text),
     # How often an observer died while it worked on this very call.
     Column("crashes", Integer, nullable=False, server_default="0"),
+    # For the seal: the digests' salt, and the link of the event `last_seq`.
+    Column("salt", LargeBinary),
+    Column("head", LargeBinary),
+    Column("retention_days", Integer),
+    Column("keep_until", BigInteger),
+    # From `erased_at` on nothing of it can be read; up to `erased_seq` its events are empty; since
+    # `scrubbed_at` nothing is left in the database's files either.
+    Column("erased_at", BigInteger),
+    Column("erased_by", Text),
+    Column("erased_seq", BigInteger),
+    Column("scrubbed_at", BigInteger),
     # `ended_at IS NULL` is what the partial indexes below call open; this keeps it true.
     CheckConstraint("(state IN ('ended', 'failed')) = (ended_at IS NOT NULL)", name="over_has_a_time"),
     # A number must not come back after an erasure: events would find a new owner.
@@ -99,6 +108,8 @@ calls = Table(
 
 _open = calls.c.ended_at.is_(None)
 _held = calls.c.holder.is_not(None)
+_kept_for_a_time = calls.c.keep_until.is_not(None) & calls.c.erased_at.is_(None)
+_being_erased = calls.c.erased_at.is_not(None) & calls.c.scrubbed_at.is_(None)
 _known_upstream = calls.c.upstream_call_id.is_not(None)
 
 Index("uq_calls_call_id", calls.c.call_id, unique=True)
@@ -115,6 +126,32 @@ Index(
 Index("ix_calls_open", calls.c.holder, calls.c.state, sqlite_where=_open, postgresql_where=_open)
 Index("ix_calls_holder", calls.c.holder, sqlite_where=_held, postgresql_where=_held)
 
+Index(
+    "ix_calls_keep_until",
+    calls.c.keep_until,
+    sqlite_where=_kept_for_a_time,
+    postgresql_where=_kept_for_a_time,
+)
+Index(
+    "ix_calls_being_erased",
+    calls.c.number,
+    sqlite_where=_being_erased,
+    postgresql_where=_being_erased,
+)
+
+# What must be gone after an erasure stands only in rows that are written once at the end of their table, may
+# become shorter, and are never lengthened nor deleted: `texts`, `events`, and `inbox`, which gives its body
+# away when it is taken. Where rows grow or go, SQLite moves their neighbours to other pages and leaves copies
+# of them behind, which even secure_delete does not wipe.
+texts = Table(
+    "texts",
+    metadata,
+    Column("number", Number, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Index("ix_texts_number", "number"),
+)
+
 # A row table in arrival order with one narrow index: clustered by call, each batch would touch a page per
 # call and cost two to three times as much. No foreign key for the same reason; `append` admits only numbers
 # that are held.
@@ -128,6 +165,9 @@ events = Table(
     Column("type", Text, nullable=False),
     Column("event_id", Text),
     Column("body", LargeBinary, nullable=False),
+    Column("browser", Boolean, nullable=False, server_default=false()),
+    Column("digest", LargeBinary),
+    Column("link", LargeBinary),
     Index("uq_events_number_seq", "number", "seq", unique=True),
 )
 

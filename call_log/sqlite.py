@@ -27,6 +27,7 @@ _PRAGMAS = (
     "PRAGMA synchronous=FULL",  # NORMAL may lose a committed transaction when the power goes
     "PRAGMA wal_autocheckpoint=0",  # see checkpoint.py
     "PRAGMA foreign_keys=ON",
+    "PRAGMA secure_delete=ON",  # what was erased is overwritten in the file; see schema.py for what that misses
 )
 
 # By the first words of SQLite's own name of the error; the first that fits.

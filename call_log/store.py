@@ -73,6 +73,11 @@ class Store:
         """Move what was committed from the WAL to the database, when this process is the one that does so."""
         self._checkpoint.run()
 
+    def scrub(self) -> bool:
+        """Make sure that what was erased is nowhere in the store's own files any more; False when that cannot
+        be done now, or is another process's to do: ask again later. Backups and replicas are not its affair."""
+        return self._checkpoint.start_over()
+
     def close(self) -> None:
         """Close what is not in use; the lease on the checkpoint goes to whoever asks next."""
         self._checkpoint.close()

@@ -21,6 +21,8 @@ from realtime.prices import Prices
 
 log = structlog.get_logger()
 
+UNSEALED = "set SWITCHBOARD_SEAL_KEY, or a later change of what was recorded cannot be noticed"
+
 
 def main(limits: Limits | None = None) -> None:
     """Run the node; exits with one sentence where it can't start."""
@@ -38,12 +40,15 @@ async def serve(settings: Settings, limits: Limits) -> None:
     prices = Prices.load(settings.prices)
     store = Store(settings.database_url, limits.store_patience)
     store.require_current()
+    seal = settings.seal()
+    if seal is None:
+        log.warning("events_unsealed", hint=UNSEALED)
     client = Client(upstream, credential)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     try:
-        await Node(store, upstream, credential, client, prices, limits).run(stop)
+        await Node(store, upstream, credential, client, prices, limits, seal).run(stop)
     except* (NodeLost, WriterDied) as lost:
         log.error(
             "node_lost", reason=type(lost.exceptions[0]).__name__, hint="its calls go to the next observer"

@@ -7,6 +7,7 @@ import ssl
 from dataclasses import dataclass
 
 from call_log.nodes import NodeLock
+from call_log.seal import Seal
 from call_log.store import Store
 from observer.limits import Limits
 from observer.writer import Writer
@@ -34,3 +35,5 @@ class Line:
     """So many dials at once: a take-over of many calls must not look like an attack to the upstream."""
     leaving: asyncio.Event
     """Set once this node hands its calls over: what breaks now is the next holder's to mend."""
+    seal: Seal | None = None
+    """None: events are written unsealed."""

@@ -20,9 +20,10 @@ from call_log import calls, inbox, nodes
 from call_log.call import Call
 from call_log.inbox import Message
 from call_log.journal import Journal
+from call_log.seal import Seal
 from call_log.store import Connection, Store, StoreUnavailable
 from call_log.work import INTENT_STALE_AFTER_MS, Work
-from observer import __version__, succession
+from observer import __version__, erasing, succession
 from observer.limits import Limits
 from observer.line import Line
 from observer.observed_call import ObservedCall
@@ -61,15 +62,27 @@ class Node:
         client: Client,
         prices: Prices,
         limits: Limits,
+        seal: Seal | None = None,
     ) -> None:
         self.node_id = f"node_{secrets.token_hex(8)}"
         self._store, self._limits = store, limits
         self._lock = nodes.NodeLock(store.lock_folder / f"{self.node_id}.lock")
         self._writer = Writer(store, self.node_id, limits, Journal(succession.journal_path(self._lock)))
         self._line = Line(
-            self.node_id, upstream, credential, client, tls_context(), store, prices, self._writer, limits,
-            self._lock, asyncio.Semaphore(limits.dials_at_once), asyncio.Event(),
-        )  # fmt: skip
+            node_id=self.node_id,
+            upstream=upstream,
+            credential=credential,
+            client=client,
+            tls=tls_context(),
+            store=store,
+            prices=prices,
+            writer=self._writer,
+            limits=limits,
+            lock=self._lock,
+            dials=asyncio.Semaphore(limits.dials_at_once),
+            leaving=asyncio.Event(),
+            seal=seal,
+        )
         self._following: dict[int, ObservedCall] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._adopting: set[asyncio.Task[None]] = set()
@@ -130,7 +143,8 @@ class Node:
     # -- duties ----------------------------------------------------------------------------------------------------
 
     def _duties(self) -> list[Coroutine[Any, Any, None]]:
-        return [self._beat(), self._serve(), self._checkpoint(), self._summarise()]
+        erase = erasing.erase(self._store, self._writer)
+        return [self._beat(), self._serve(), self._checkpoint(), self._summarise(), erase]
 
     async def _beat(self) -> None:
         while True:

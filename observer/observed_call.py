@@ -44,7 +44,7 @@ class ObservedCall:
     def __init__(self, call: Call, line: Line, inherited: Sideband | None = None) -> None:
         """`inherited`: the sideband that was attached while the last holder still had its own."""
         self.call, self._line, self._inherited = call, line, inherited
-        self.record = Record(call, line.writer, line.prices, line.limits, accuse=line.lock.accuse)
+        self.record = Record(call, line)
         self._presence = Presence(call, line.node_id, self.record, line.limits)
         self._pulse, self._redial = Pulse(self.record, line.limits), Redial(line.limits)
         self._log = log.bind(call_id=call.call_id, epoch=call.epoch)

@@ -14,16 +14,16 @@ from call_log import events
 from call_log.call import Call
 from call_log.events import EventRow
 from call_log.inbox import Message
-from call_log.recording import handed_on
+from call_log.recording import UPSTREAM, handed_on
+from call_log.seal import Chain
 from call_log.store import Store
 from observer.budget import Allowance, Dropped, Pace, Waiting
 from observer.doubles import Doubles
 from observer.ending import SIGNS_OF_A_PEER
-from observer.limits import Limits
+from observer.line import Line
 from observer.trouble import DEGRADED, Trouble
-from observer.writer import Writer, wall_clock
-from realtime.events import header
-from realtime.prices import Prices
+from observer.writer import wall_clock
+from realtime.events import WEBRTC_FILTER_ALLOWED, header
 from realtime.summary import summarise
 from realtime.turns import Conversation
 
@@ -37,19 +37,15 @@ CLOSED_STATES = frozenset({"closed", "failed"})
 class Record:
     """The log of one held call. `lost` is set when another node has taken the call."""
 
-    def __init__(
-        self,
-        call: Call,
-        writer: Writer,
-        prices: Prices,
-        limits: Limits,
-        clock: Callable[[], int] = wall_clock,
-        accuse: Callable[[int], None] = lambda number: None,
-    ) -> None:
-        """`accuse` is told the call's number while an event is worked on, and 0 after."""
+    def __init__(self, call: Call, line: Line, clock: Callable[[], int] = wall_clock) -> None:
         self.number, self.epoch, self._seq = call.number, call.epoch, call.last_seq
-        self._writer, self.clock, self._accuse = writer, clock, accuse
-        self._conversation, self._prices = Conversation(), prices
+        self._writer, self.clock, limits = line.writer, clock, line.limits
+        self._accuse = line.lock.accuse
+        # A call that was dialled before there were seals has no salt.
+        self._chain = (
+            Chain(line.seal, call.call_id, call.salt, call.head) if line.seal and call.salt else None
+        )
+        self._conversation, self._prices = Conversation(), line.prices
         self._models = call.underlying, call.transcription
         self._summarised_seq, self._last_summary = 0, call.summary
         self.last_at: int | None = None
@@ -78,7 +74,7 @@ class Record:
     def _recall(self, row: EventRow) -> None:
         self._allowance.spend(len(row.body))
         self._allowance.is_used_up |= row.type == TRUNCATED
-        if row.source == "upstream":
+        if row.source == UPSTREAM:
             self._doubles.see(row.event_id, row.body)
 
     @property
@@ -107,7 +103,7 @@ class Record:
         if not self._takes(said.type, len(raw)):
             self._dropped.add(len(raw), self.clock())
             return
-        self._append("upstream", said.type, said.event_id, raw)
+        self._append(UPSTREAM, said.type, said.event_id, raw)
         if seen == "changed":
             self.note("observer.id_reused", event_id=said.event_id, seq=self._seq)
 
@@ -196,13 +192,15 @@ class Record:
     def _append(
         self, source: str, type: str, event_id: str | None, body: bytes, message_id: int | None = None
     ) -> None:
-        self._write(EventRow(self.number, 0, self.clock(), source, type, event_id, body), message_id)
+        browser = source == UPSTREAM and type in WEBRTC_FILTER_ALLOWED
+        self._write(EventRow(self.number, 0, self.clock(), source, type, event_id, body, browser), message_id)
 
     def _write(self, row: EventRow, message_id: int | None = None) -> None:
         self._seq += 1
         self._allowance.spend(len(row.body))
         self._waiting.add(len(row.body))
-        self._writer.append(self, row._replace(seq=self._seq), message_id)
+        row = row._replace(seq=self._seq)
+        self._writer.append(self, self._chain.sealed(row) if self._chain else row, message_id)
 
     def _fold(self, rows: list[EventRow]) -> list[dict[str, Any]]:
         """Returns what is to be noted of the upstream's troubles."""

@@ -17,7 +17,17 @@ from realtime.errors import Misconfigured
 DEFAULT = "default"
 RECORDING_MODES = ("preferred",)
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_KEYS = ("model", "transcription", "instructions", "voice", "recording", "underlying", "session")
+_KEYS = (
+    "model",
+    "transcription",
+    "instructions",
+    "voice",
+    "recording",
+    "underlying",
+    "retention_days",
+    "session",
+)
+RETENTION_LONGEST_DAYS = 36_500
 _REQUIRED = ("model", "transcription")
 
 
@@ -25,7 +35,8 @@ _REQUIRED = ("model", "transcription")
 class Profile:
     """One table of the file. `model`: the model, on Azure the deployment; `underlying` names the model for prices when
     the two differ. `transcription`: the model or deployment that writes down the caller's words, None for none.
-    `session`: whatever else of the GA session object, as it stands."""
+    `retention_days`: for so long after its end a call is kept, None for ever. `session`: whatever else of the GA
+    session object, as it stands."""
 
     name: str
     model: str
@@ -34,6 +45,7 @@ class Profile:
     voice: str | None = None
     recording: str = "preferred"
     underlying: str | None = None
+    retention_days: int | None = None
     session: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -107,6 +119,7 @@ def _profile(file: str, name: str, table: object) -> Profile:
         voice=_text(where, table, "voice") if "voice" in table else None,
         recording=_recording(where, table),
         underlying=_text(where, table, "underlying") if "underlying" in table else None,
+        retention_days=_days(where, table["retention_days"]) if "retention_days" in table else None,
         session=_session(where, table.get("session", {})),
     )
 
@@ -135,6 +148,15 @@ def _recording(where: str, table: Mapping[str, Any]) -> str:
             f"{where}: recording must be {' or '.join(map(repr, RECORDING_MODES))}; no other is supported."
         )
     return str(mode)
+
+
+def _days(where: str, days: object) -> int:
+    if not isinstance(days, int) or isinstance(days, bool) or not 1 <= days <= RETENTION_LONGEST_DAYS:
+        raise Misconfigured(
+            f"{where}: retention_days must be a whole number from 1 to {RETENTION_LONGEST_DAYS}; "
+            "leave it out to keep calls for ever."
+        )
+    return days
 
 
 def _session(where: str, session: object) -> Mapping[str, Any]:

@@ -12,7 +12,7 @@ import { EventList } from "./event_list.js";
 import { showFacts } from "./facts.js";
 import { NetworkLane } from "./network_lane.js";
 import { showNumbers } from "./numbers.js";
-import { CERTAINTIES, count, endPhrase, isLive, stateWord } from "./phrases.js";
+import { CERTAINTIES, count, endPhrase, erasurePhrase, isLive, stateWord } from "./phrases.js";
 import { LIVE_MS, Poll } from "./poll.js";
 import { explain } from "./problems.js";
 import { clockTime, instant, moment } from "./time.js";
@@ -41,9 +41,10 @@ let following = false;
 
 async function look() {
   call = await readCall(id, turnsUntil);
-  turns.take(call.turns, settled);
+  turns.take(call.turns, settled || call.erased);
   turnsUntil = call.last_seq;
   show();
+  if (call.erased) return bury();
   const more = await followEvents();
   if (more) return 0;
   if (isLive(call)) return LIVE_MS;
@@ -57,6 +58,19 @@ function settle() {
   settled = Date.now() - endSeenAt >= SETTLING_MS;
   if (settled) turnsUntil = 0;
   return LIVE_MS;
+}
+
+/** Nothing that was recorded stays on the page of an erased call; the facts and the numbers do. */
+function bury() {
+  events.clear();
+  write(byId("conversation-blank"), "What was said in this call was erased.");
+  write(byId("events-blank"), "The events were erased.");
+  for (const part of ["twins", "network"]) byId(part).hidden = true;
+  write(byId("events-shown"), "");
+  byId("events-blank").hidden = false;
+  write(byId("erased"), `${erasurePhrase(call)} (${moment(instant(call.erased.at))}).`);
+  byId("erased").hidden = false;
+  return call.erased.complete ? null : LIVE_MS;
 }
 
 /** One page of events; true when there are more to fetch. */

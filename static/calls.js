@@ -126,7 +126,7 @@ function drawn(call) {
   const part = (name) => row.querySelector(`.${name}`);
   drawBadge(part("badge"), call);
   write(part("duration"), durationOf(call));
-  write(part("reason"), endPhrase(call) ?? "");
+  write(part("reason"), [endPhrase(call), call.erased ? "erased" : null].filter(Boolean).join(" · "));
   write(part("certainty"), call.end?.certainty ?? "");
   const { summary } = call;
   write(part("turns"), summary ? count(summary.turns) : "–");

@@ -35,6 +35,14 @@ export class EventList {
     list.addEventListener("keydown", (event) => this.#walk(event));
   }
 
+  /** No rows any more. */
+  clear() {
+    this.#rows = [];
+    this.#run = null;
+    this.#left = 0;
+    this.#list.replaceChildren();
+  }
+
   /** The instant that the rows' times count from. */
   countFrom(at) {
     this.#startedAt = at;

@@ -52,6 +52,12 @@ export function endPhrase(call) {
   return null;
 }
 
+/** How a call's record came to be erased, in words. */
+export function erasurePhrase({ erased }) {
+  if (erased.by === "retention") return "Erased when its days were over";
+  return erased.by ? `Erased, as ${erased.by} wished` : "Erased";
+}
+
 // Two people who talk leave about 200 ms; from 800 ms on a pause is noticed, from 1.5 s on it disturbs.
 const QUICK_MS = 800;
 const NOTICEABLE_MS = 1_500;

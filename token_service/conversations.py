@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from typing import Any
 
 from call_log import events
 from call_log.call import Call
@@ -15,7 +16,7 @@ from call_log.store import Connection
 from realtime.prices import Prices
 from realtime.summary import summarise
 from realtime.turns import Conversation, Turn
-from token_service.queries import when
+from token_service import views
 
 WATCHED_MAX = 256
 READ_ROWS = 1_000
@@ -29,23 +30,38 @@ class Conversations:
         self._lock = threading.Lock()
         self._watched: OrderedDict[int, tuple[threading.Lock, Conversation]] = OrderedDict()
 
-    def of(self, db: Connection, call: Call, after: int) -> dict[str, object]:
-        """The turns that changed after `after`, the conversation in numbers, and how far the fold has come."""
+    def of(self, db: Connection, call: Call, after: int, *, everything: bool) -> dict[str, object]:
+        """The turns that changed after `after`, the conversation in numbers, and how far the fold has come; of
+        an erased call no turns, and the numbers of its row stand."""
+        if call.erased_at is not None:
+            self._forget(call.number)
+            return {"turns": [], "last_seq": call.last_seq}
         lock, conversation = self._watch(call.number)
         with lock:
             _catch_up(db, call.number, conversation)
+            changed = conversation.changed_since(after)
             return {
-                "summary": summarise(conversation, self._prices, call.underlying, call.transcription),
-                "turns": [shown(turn) for turn in conversation.changed_since(after)],
+                "summary": views.summary(self._summary(call, conversation), everything=everything),
+                "turns": [views.turn(turn) for turn in views.turns(changed, everything=everything)],
                 "last_seq": conversation.last_seq,
             }
 
-    def whole(self, db: Connection, call: Call) -> list[Turn]:
-        """Every turn, in order."""
+    def whole(self, db: Connection, call: Call, *, everything: bool) -> list[Turn]:
+        """Every turn that may be shown, in order; none of a call that was erased."""
+        if call.erased_at is not None:
+            self._forget(call.number)
+            return []
         lock, conversation = self._watch(call.number)
         with lock:
             _catch_up(db, call.number, conversation)
-            return conversation.turns
+            return views.turns(conversation.turns, everything=everything)
+
+    def _summary(self, call: Call, conversation: Conversation) -> dict[str, Any]:
+        return summarise(conversation, self._prices, call.underlying, call.transcription)
+
+    def _forget(self, number: int) -> None:
+        with self._lock:
+            self._watched.pop(number, None)
 
     def _watch(self, number: int) -> tuple[threading.Lock, Conversation]:
         with self._lock:
@@ -54,15 +70,6 @@ class Conversations:
             while len(self._watched) > WATCHED_MAX:
                 self._watched.popitem(last=False)
             return found
-
-
-def shown(turn: Turn) -> dict[str, object]:
-    """A turn as the API shows it: times as RFC 3339."""
-    facts = turn.as_json() | {"started_at": when(turn.started_at), "ended_at": when(turn.ended_at)}
-    if turn.tool is not None:
-        times = {"started_at": when(turn.tool["started_at"]), "ended_at": when(turn.tool["ended_at"])}
-        facts["tool"] = turn.tool | times
-    return facts
 
 
 def _catch_up(db: Connection, number: int, conversation: Conversation) -> None:

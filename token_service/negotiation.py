@@ -106,6 +106,7 @@ class Negotiation:
                 underlying=intent.profile.underlying or intent.profile.model,
                 transcription=intent.profile.transcription,
                 metadata=intent.metadata,
+                retention_days=intent.profile.retention_days,
                 consent=intent.consent,
                 at=self._clock(),
             )

@@ -7,7 +7,7 @@ from pydantic import Field
 from realtime.errors import Misconfigured
 from realtime.settings import UpstreamSettings
 
-OF_OTHERS: frozenset[str] = frozenset()  # names that only another process reads
+OF_OTHERS = frozenset({"SWITCHBOARD_SEAL_KEY"})  # names that only another process reads
 NO_ACCESS = (
     "nobody could be let in: set SWITCHBOARD_OPEN_LOOPBACK=1 to let this machine's own pages in without a grant "
     "(signed grants come with a later version)"

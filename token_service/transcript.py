@@ -7,8 +7,8 @@ from flask import Blueprint, Response, jsonify, request
 from access import Right
 from call_log.store import Store
 from realtime import transcript as layout
-from token_service import exports, principals, queries
-from token_service.conversations import Conversations, shown
+from token_service import exports, principals, queries, views
+from token_service.conversations import Conversations
 
 TEXT, VTT = "text/plain", "text/vtt"
 
@@ -22,7 +22,7 @@ def blueprint(store: Store, conversations: Conversations) -> Blueprint:
         asked = queries.read(queries.WhichTranscript, request.args).format
         with store.reading() as db:
             call = principals.require_on(Right.READ_CALL, db, call_id)
-            turns = conversations.whole(db, call)
+            turns = conversations.whole(db, call, everything=views.sees_everything(call))
         began_at = call.answered_at or call.created_at
         form = exports.wanted(asked, text=TEXT, vtt=VTT)
         if form == "text":
@@ -33,6 +33,8 @@ def blueprint(store: Store, conversations: Conversations) -> Blueprint:
             return exports.file(
                 iter([layout.as_vtt(turns, began_at)]), f"{VTT}; charset=utf-8", f"{call_id}.vtt"
             )
-        return jsonify(id=call_id, began_at=queries.when(began_at), turns=[shown(turn) for turn in turns])
+        return jsonify(
+            id=call_id, began_at=queries.when(began_at), turns=[views.turn(turn) for turn in turns]
+        )
 
     return routes

@@ -112,3 +112,20 @@ def test_a_missing_or_binary_file_is_told_in_one_sentence(tmp_path: Path) -> Non
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(Misconfigured, match=r"binary\.toml"):
         Profiles.load(tmp_path / "binary.toml")
+
+
+def test_a_profile_says_for_how_many_days_its_calls_are_kept(tmp_path: Path) -> None:
+    kept = load(tmp_path, GOOD + "retention_days = 30\n").get("default")
+    assert kept is not None
+    assert kept.retention_days == 30
+    for_ever = load(tmp_path, GOOD).get("default")
+    assert for_ever is not None
+    assert for_ever.retention_days is None
+
+
+@pytest.mark.parametrize("days", ["0", "-1", "36501", "1.5", "true", '"30"'])
+def test_days_that_are_none_are_refused(tmp_path: Path, days: str) -> None:
+    with pytest.raises(
+        Misconfigured, match=r"\[default\]: retention_days must be a whole number from 1 to 36500"
+    ):
+        load(tmp_path, GOOD + f"retention_days = {days}\n")
