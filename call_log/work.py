@@ -6,16 +6,20 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, Connection, ScalarSelect, bindparam, func, or_, select
 
 from call_log.clock import DatabaseClock
-from call_log.holding import claimable, lives
+from call_log.holding import claimable, lives, outlived
 from call_log.schema import calls, inbox, nodes
 
 INTENT_STALE_AFTER_MS = 60_000
 """An intent without an outcome keeps its place for so long."""
 
+SESSION_LONGEST_MS = 61 * 60 * 1000
+"""The upstream ends every session after 60 minutes (OpenAI's guide; recorded on Azure)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What waits for an observer, in numbers of calls (`messages`: of untaken inbox rows of open calls)."""
+    """What waits for an observer, in numbers of calls (`messages`: of untaken inbox rows of open calls; `unreachable`:
+    of calls that nobody follows and that the upstream has ended by now)."""
 
     dialling: int
     stale_intents: int
@@ -41,7 +45,7 @@ def _count_unheld(*conditions: ColumnElement[bool]) -> ScalarSelect[int]:
 
 _dialling = calls.c.state == "dialling"
 _stale = calls.c.created_at < DatabaseClock() - INTENT_STALE_AFTER_MS
-_unreachable = (calls.c.state == "unobserved") & calls.c.upstream_call_id.is_(None)
+_unreachable = outlived(DatabaseClock() - SESSION_LONGEST_MS)
 _wished = calls.c.hang_up_wished_at.is_not(None) & calls.c.ended_at.is_(None)
 _dead = select(nodes.c.node_id).where(
     or_(~lives(), nodes.c.node_id.in_(bindparam("free_locks", expanding=True)))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from call_log.store import Store
 from observer.limits import Limits
+from observer.redaction import Redactions
 from observer.writer import Writer
 from realtime.client import Client
 from realtime.credential import Credential
@@ -27,3 +28,4 @@ class Line:
     prices: Prices
     writer: Writer
     limits: Limits
+    redactions: Redactions

@@ -20,11 +20,12 @@ from call_log import calls, inbox, nodes
 from call_log.call import Call
 from call_log.inbox import Message
 from call_log.store import Connection, Store, StoreUnavailable
-from call_log.work import INTENT_STALE_AFTER_MS, Work
+from call_log.work import INTENT_STALE_AFTER_MS, SESSION_LONGEST_MS, Work
 from observer import __version__
 from observer.limits import Limits
 from observer.line import Line
 from observer.observed_call import ObservedCall
+from observer.redaction import Redactions
 from observer.watch import CallLogWatch
 from observer.writer import Writer, wall_clock
 from realtime.client import Client, tls_context
@@ -36,8 +37,6 @@ log = structlog.get_logger()
 
 CLAIMED_AT_ONCE = 200
 RESTART_SECONDS = 1.0
-SESSION_LONGEST_MS = 61 * 60 * 1000
-"""The upstream ends every session after 60 minutes (OpenAI's guide; recorded on Azure)."""
 CHECKPOINT_SECONDS = 1.0
 SUMMARY_SECONDS = 2.0
 
@@ -61,12 +60,22 @@ class Node:
         client: Client,
         prices: Prices,
         limits: Limits,
+        redactions: Redactions,
     ) -> None:
         self.node_id = f"node_{secrets.token_hex(8)}"
         self._store, self._limits = store, limits
         self._writer = Writer(store, self.node_id, limits)
         self._line = Line(
-            self.node_id, upstream, credential, client, tls_context(), store, prices, self._writer, limits
+            self.node_id,
+            upstream,
+            credential,
+            client,
+            tls_context(),
+            store,
+            prices,
+            self._writer,
+            limits,
+            redactions,
         )
         self._lock = nodes.NodeLock(store.lock_folder / f"{self.node_id}.lock")
         self._following: dict[int, tuple[ObservedCall, asyncio.Task[None]]] = {}

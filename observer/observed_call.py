@@ -41,7 +41,7 @@ class ObservedCall:
 
     def __init__(self, call: Call, line: Line) -> None:
         self.call, self._line = call, line
-        self.record = Record(call, line.writer, line.prices)
+        self.record = Record(call, line.writer, line.prices, line.redactions.rule(call))
         self._log = log.bind(call_id=call.call_id, epoch=call.epoch)
         self._sideband: Sideband | None = None
         self._attached_before = call.observed_at is not None
@@ -236,11 +236,13 @@ class ObservedCall:
 
     async def _flush(self) -> None:
         """Wait until every row of this call that was appended so far is on disk, and folded into its summary."""
+        await self.record.settled()
         await self._line.writer.run(lambda db: None)
 
     async def _save(self, **changes: object) -> None:
         number, epoch, node_id = self.call.number, self.call.epoch, self._line.node_id
         update: Callable[..., bool] = calls.update_held
+        await self.record.settled()
         while True:
             try:
                 kept = await self._line.writer.run(lambda db: update(db, number, epoch, node_id, **changes))

@@ -1,6 +1,7 @@
-"""One call's log, as its holder writes it: numbers the events, keeps their text as it came, folds what is on disk.
+"""One call's log, as its holder writes it: numbers the events, keeps what of them may be kept, folds what is on disk.
 
-Knows order and time. Before the commit it looks at an event's type and id only; what an event means is asked after.
+Knows order and time; what may be kept is discretion.py's. Before the commit it looks at an event's type and id only;
+what an event means is asked after.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from call_log.call import Call
 from call_log.events import EventRow
 from call_log.inbox import Message
 from call_log.store import Store
+from observer.discretion import Discretion, Entry
 from observer.ending import SIGNS_OF_A_PEER
+from observer.redaction import Rule
 from observer.writer import Writer, wall_clock
 from realtime.events import header
 from realtime.events import read as read_event
@@ -33,10 +36,11 @@ class Record:
     """The log of one held call. `lost` is set when another node has taken the call."""
 
     def __init__(
-        self, call: Call, writer: Writer, prices: Prices, clock: Callable[[], int] = wall_clock
+        self, call: Call, writer: Writer, prices: Prices, rule: Rule, clock: Callable[[], int] = wall_clock
     ) -> None:
         self.number, self.epoch, self._seq = call.number, call.epoch, call.last_seq
         self._writer, self.clock = writer, clock
+        self._discretion = Discretion(rule, self._append)
         self._conversation, self._prices = Conversation(), prices
         self._models = call.underlying, call.transcription
         self._summarised_seq = 0
@@ -61,16 +65,16 @@ class Record:
         await self._writer.room()
 
     def hear(self, raw: bytes) -> None:
-        """Record one upstream event exactly as it came."""
+        """Record one upstream event; exactly as it came, where its profile does not want otherwise."""
         said = header(raw)
         if said.type in SIGNS_OF_A_PEER:
             self.peer_seen.set()
-        self._append("upstream", said.type, said.event_id, raw)
+        self._keep("upstream", said.type, said.event_id, raw)
 
     def note(self, type: str, **facts: Any) -> None:
         """Record something that this observer did or noticed."""
         body = json.dumps({"type": type, **facts}, ensure_ascii=True).encode()
-        self._append("observer", type, None, body)
+        self._keep("observer", type, None, body)
 
     def take(self, message: Message) -> None:
         """Make an inbox message an event of this call; it is taken when the event is on disk."""
@@ -82,7 +86,7 @@ class Record:
             self.peer_seen.set()
             self._hear_browser(said)
         body = json.dumps({"type": type, **said}, ensure_ascii=True).encode()
-        self._append(source, type, None, body, message.id)
+        self._keep(source, type, None, body, message.id)
 
     def _hear_browser(self, said: dict[str, Any]) -> None:
         if said["kind"] in LINE_REPORTS and said.get("state") in CLOSED_STATES:
@@ -105,12 +109,19 @@ class Record:
         """Another node holds this call."""
         self.lost.set()
 
-    def _append(
+    async def settled(self) -> None:
+        """Wait until everything that was heard so far is with the writer: what is kept of it may take time."""
+        await self._discretion.settled()
+
+    def _keep(
         self, source: str, type: str, event_id: str | None, body: bytes, message_id: int | None = None
     ) -> None:
+        self._discretion.take(Entry(source, type, event_id, body, self.clock(), message_id))
+
+    def _append(self, entry: Entry) -> None:
         self._seq += 1
-        row = EventRow(self.number, self._seq, self.clock(), source, type, event_id, body)
-        self._writer.append(self, row, message_id)
+        row = EventRow(self.number, self._seq, entry.at, entry.source, entry.type, entry.event_id, entry.body)
+        self._writer.append(self, row, entry.message_id)
 
     def _fold(self, rows: list[EventRow]) -> None:
         for row in rows:
