@@ -11,7 +11,7 @@ import contextlib
 import json
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
 
 import structlog
@@ -130,11 +130,7 @@ class Redactor:
 
     async def _serve(self) -> None:
         """One process, until it takes too long or dies."""
-        child = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "observer.redactor", stdin=PIPE, stdout=PIPE, stderr=DEVNULL,
-            start_new_session=True,
-        )  # fmt: skip
-        with _ended(child):
+        async with _process() as child:
             await _exchange(child, self._rules)
             while True:
                 job = await self._jobs.get()
@@ -166,10 +162,22 @@ async def _exchange(child: Process, frame: bytes) -> bytes:
     return await child.stdout.readexactly(size)
 
 
-@contextlib.contextmanager
-def _ended(child: Process) -> Iterator[None]:
+@contextlib.asynccontextmanager
+async def _process() -> AsyncIterator[Process]:
+    command = (sys.executable, "-m", "observer.redactor")
+    starting = asyncio.ensure_future(
+        asyncio.create_subprocess_exec(
+            *command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, start_new_session=True
+        )
+    )
     try:
-        yield
+        yield await asyncio.shield(starting)
     finally:
+        child = await starting  # whoever cancels us while it starts leaves no process behind
         with contextlib.suppress(ProcessLookupError):
             child.kill()
+        ending = asyncio.ensure_future(child.communicate())
+        try:
+            await asyncio.shield(ending)
+        finally:
+            await ending
