@@ -219,8 +219,10 @@ class Negotiation:
                 state, is_wished = calls.standing(db, call_id)
         except StoreUnavailable:
             return False  # there is a little time for it to come back
-        if is_wished or state in ("ended", "failed"):
+        if is_wished:
             raise Problem(409, "call_ended", ENDED_MEANWHILE)
+        if state == "ended":
+            raise Problem(503, "not_observed", NOT_OBSERVED, retry_after=2)
         return state == "observed"
 
     def _refuse_if_over(self, call: Call, client_is_gone: Callable[[], bool]) -> None:
