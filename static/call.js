@@ -102,6 +102,7 @@ function show() {
   byId("call").setAttribute("aria-busy", "false");
   showHeadline();
   showFacts(call, gaps);
+  byId("numbers").hidden = call.recording === "off";
   showNumbers(call, turns.size);
   showConversation();
 }

@@ -78,6 +78,7 @@ export class Desk {
     this.show("ready");
     this.hint("");
     write(byId("consent-version"), version);
+    for (const start of ["start", "start-text"]) byId(start).hidden = true;
     byId("consent").hidden = false;
   }
 
