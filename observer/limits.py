@@ -38,4 +38,5 @@ class Limits:
     redaction_waited: float = 2.0
     """For so long an event is waited for in all, other events before it and a process that starts included."""
     redactions_waiting: int = 1_000
+    redactions_waiting_bytes: int = 32 * 1024 * 1024
     """So many events of one profile wait to be redacted; of any more only the structure is kept."""

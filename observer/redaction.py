@@ -100,17 +100,30 @@ class Redactor:
 
     def __init__(self, profile: str, rules: Redaction, limits: Limits) -> None:
         self._profile, self._rules, self._limits = profile, json.dumps(asdict(rules)).encode(), limits
-        self._jobs: asyncio.Queue[_Job] = asyncio.Queue(limits.redactions_waiting)
+        self._waiting = self._waiting_bytes = 0
+        self._jobs: asyncio.Queue[_Job] = asyncio.Queue()
         self._workers = [asyncio.create_task(self._work()) for _ in range(PROCESSES)]
 
     def submit(self, source: str, raw: bytes) -> asyncio.Future[Outcome]:
         """Redact an event. The outcome comes in any case, within the limits; it never raises."""
         job = _Job(source, raw, self._limits.redaction_waited)
-        try:
-            self._jobs.put_nowait(job)
-        except asyncio.QueueFull:
+        self._count(1, len(raw))
+        job.outcome.add_done_callback(lambda _: self._count(-1, -len(raw)))
+        if self._is_full():
             job.finish(Outcome(cause="busy"))
+        else:
+            self._jobs.put_nowait(job)
         return job.outcome
+
+    def _count(self, jobs: int, size: int) -> None:
+        self._waiting += jobs
+        self._waiting_bytes += size
+
+    def _is_full(self) -> bool:
+        limits = self._limits
+        return (
+            self._waiting > limits.redactions_waiting or self._waiting_bytes > limits.redactions_waiting_bytes
+        )
 
     async def close(self) -> None:
         """Kill the processes; what waits fails."""
@@ -149,10 +162,15 @@ class Redactor:
         except (OSError, asyncio.IncompleteReadError):
             job.finish(Outcome(cause="failed", error="ProcessEnded"))
             return False
-        said = answer[1:]
-        done = answer[:1] == DONE
-        job.finish(Outcome(said) if done else Outcome(cause="failed", error=said.decode()))
+        job.finish(self._judged(answer[:1], answer[1:]))
         return True
+
+    def _judged(self, verdict: bytes, said: bytes) -> Outcome:
+        if verdict != DONE:
+            return Outcome(cause="failed", error=said.decode())
+        if len(said) > self._limits.event_max_bytes:
+            return Outcome(cause="failed", error="TooLarge")
+        return Outcome(said)
 
 
 async def _exchange(child: Process, frame: bytes) -> bytes:

@@ -17,6 +17,10 @@ def talkative(text: str) -> str:
     return "quiet"
 
 
+def long_winded(text: str) -> str:
+    return text * 1_000
+
+
 def picky(text: str) -> str:
     if "bad" in text:
         raise LookupError(text)

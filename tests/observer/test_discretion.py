@@ -138,6 +138,12 @@ def test_a_function_that_gives_back_no_text_has_failed() -> None:
     assert (note["error"], tagged["withheld"]) == ("TypeError", "failed") and "text" not in tagged
 
 
+def test_a_text_that_grows_beyond_all_bounds_is_not_kept() -> None:
+    limits = replace(PATIENT, event_max_bytes=1_000)
+    note, tagged = bodies(kept(Redaction((), f"{FUNCTIONS}:long_winded"), [line("secret")], limits))
+    assert (note["error"], tagged["withheld"]) == ("TooLarge", "failed")
+
+
 def test_a_process_that_dies_takes_one_event_with_it() -> None:
     note, tagged, last = bodies(kept(Redaction((), f"{FUNCTIONS}:deadly"), [line("die"), line("live")]))
     assert (note["error"], tagged["withheld"], last["text"]) == ("ProcessEnded", "failed", "live")
@@ -179,8 +185,10 @@ def test_the_loop_and_other_profiles_go_on_while_a_pattern_runs_away() -> None:
     assert count == 50 and {body["text"] for body in bodies(found)} == {"a [redacted]"}
 
 
-def test_too_many_events_that_wait_are_kept_as_structure() -> None:
-    limits = replace(PATIENT, redactions_waiting=1)
+@pytest.mark.parametrize(
+    "limits", [replace(PATIENT, redactions_waiting=1), replace(PATIENT, redactions_waiting_bytes=150)]
+)
+def test_too_many_events_that_wait_are_kept_as_structure(limits: Limits) -> None:
     found = bodies(kept(Redaction(("secret",)), [line(f"{n} secret") for n in range(5)], limits))
     assert found[0]["text"] == "0 [redacted]"
     assert found[1]["cause"] == "busy" and [body.get("withheld") for body in found[2:]] == ["busy"] * 4
