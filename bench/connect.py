@@ -15,6 +15,7 @@ from pathlib import Path
 
 import requests
 
+from realtime.profiles import RECORDING_MODES
 from tests.aiortc_peer import a_real_offer
 from tests.processes import Emulator, House
 
@@ -22,12 +23,18 @@ from tests.processes import Emulator, House
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=200)
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--recording", choices=RECORDING_MODES, default="preferred")
+    asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         emulator = Emulator.start(Path(folder))
-        house = House.build(Path(folder) / "house", emulator.url, LOG_LEVEL="warning").start()
+        profiles = Path(folder) / "profiles.toml"
+        profiles.write_text(
+            f'[default]\nmodel = "gpt-realtime"\ntranscription = false\nrecording = "{asked.recording}"\n'
+        )
+        told = {"LOG_LEVEL": "warning", "SWITCHBOARD_PROFILES": str(profiles)}
+        house = House.build(Path(folder) / "house", emulator.url, **told).start()
         try:
-            straight, through = measure(emulator, house, rounds)
+            straight, through = measure(emulator, house, asked.rounds)
         finally:
             house.stop()
             emulator.process.stop()

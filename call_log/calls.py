@@ -15,7 +15,7 @@ from call_log.call import Call as Call
 from call_log.holding import Changes as Changes
 from call_log.holding import adopt as adopt
 from call_log.holding import claim as claim
-from call_log.holding import conclude, unheld
+from call_log.holding import conclude, outlived, unheld
 from call_log.holding import held as held
 from call_log.holding import reserve as reserve
 from call_log.holding import update_held as update_held
@@ -23,6 +23,7 @@ from call_log.schema import calls, texts
 from call_log.seal import new_salt
 from call_log.states import Certainty, EndReason, State, before
 from call_log.work import INTENT_STALE_AFTER_MS as INTENT_STALE_AFTER_MS
+from call_log.work import SESSION_LONGEST_MS as SESSION_LONGEST_MS
 from call_log.work import Work as Work
 from call_log.work import open_work as open_work
 
@@ -146,6 +147,12 @@ def find(db: Connection, call_id: str) -> Call | None:
     return Call.read(row) if row else None
 
 
+def standing(db: Connection, call_id: str) -> tuple[State, bool]:
+    """A call's state and whether somebody wishes its end: the cheapest look at a call that is waited for."""
+    row = db.execute(select(calls.c.state, calls.c.hang_up_wished_at).where(calls.c.call_id == call_id)).one()
+    return row.state, row.hang_up_wished_at is not None
+
+
 def list_page(
     db: Connection,
     *,
@@ -209,16 +216,11 @@ def end_unheld(db: Connection, call_id: str, *, reason: EndReason, certainty: Ce
 
 
 def end_unreachable(db: Connection, *, older_than: int, at: int) -> int:
-    """End the calls that were answered before `older_than` and whose upstream id nobody knows: none can
-    attach to them, none can hang them up, and the upstream has long ended them by its own limit. Returns
-    how many."""
+    """End the calls that were answered before `older_than` and that nobody follows, because their upstream id is not
+    known or because their recording is off: the upstream has long ended them by its own limit. Returns how many."""
     row = (
         update(calls)
-        .where(
-            calls.c.state == "unobserved",
-            calls.c.upstream_call_id.is_(None),
-            calls.c.answered_at < older_than,
-        )
+        .where(outlived(older_than))
         .values(state="ended", end_reason="unknown", end_certainty="inferred", ended_at=at)
         .returning(calls.c.number)
     )

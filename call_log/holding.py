@@ -154,10 +154,24 @@ def _read(db: Connection, changed: ReturningUpdate[Any]) -> list[Call]:
 
 
 def claimable(call: FromClause) -> ColumnElement[bool]:
-    """SQL over the calls table or an alias of it: a node could do something here, whoever holds the call."""
+    """SQL over the calls table or an alias of it: a node could do something here, whoever holds the call. One whose
+    recording is off is nobody's to follow."""
     # Said as "open and past dialling": a list of states would lure SQLite's planner to the index on states,
     # which leads through every call that is well held.
-    return and_(call.c.ended_at.is_(None), call.c.state != "dialling", call.c.upstream_call_id.is_not(None))
+    return and_(
+        call.c.ended_at.is_(None),
+        call.c.state != "dialling",
+        call.c.upstream_call_id.is_not(None),
+        call.c.recording != "off",
+    )
+
+
+def outlived(older_than: ColumnElement[int] | int) -> ColumnElement[bool]:
+    """SQL over the calls table: a call that was answered before `older_than` (UTC milliseconds) and that nobody
+    follows: its upstream id is not known, or its recording is off."""
+    lost = and_(calls.c.state == "unobserved", calls.c.upstream_call_id.is_(None))
+    left_alone = and_(calls.c.state.in_(("answered", "unobserved")), calls.c.recording == "off")
+    return and_(or_(lost, left_alone), calls.c.answered_at < older_than)
 
 
 def lives() -> ColumnElement[bool]:

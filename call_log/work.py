@@ -6,16 +6,20 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, Connection, ScalarSelect, bindparam, func, or_, select
 
 from call_log.clock import DatabaseClock
-from call_log.holding import claimable, handed_over, lives
+from call_log.holding import claimable, handed_over, lives, outlived
 from call_log.schema import calls, inbox, nodes
 
 INTENT_STALE_AFTER_MS = 60_000
 """An intent without an outcome keeps its place for so long."""
 
+SESSION_LONGEST_MS = 61 * 60 * 1000
+"""The upstream ends every session after 60 minutes (OpenAI's guide; recorded on Azure)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What waits for an observer, in numbers of calls (`messages`: of untaken inbox rows of open calls)."""
+    """What waits for an observer, in numbers of calls (`messages`: of untaken inbox rows of open calls; `unreachable`:
+    of calls that nobody follows and that the upstream has ended by now)."""
 
     dialling: int
     stale_intents: int
@@ -30,11 +34,14 @@ class Work:
         return any((self.stale_intents, self.claimable, self.unreachable, self.handed_over, self.messages))
 
 
-def open_work(db: Connection, free_locks: Collection[str] = ()) -> Work:
+def open_work(
+    db: Connection, free_locks: Collection[str] = (), session_longest: int = SESSION_LONGEST_MS
+) -> Work:
     """What waits for an observer, in one statement of index seeks: its cost does not grow with the calls
     that are well held, nor with those that are over. `claimable` counts what `claim` would find for a node that
-    has not lapsed itself, `handed_over` what `reserve` would."""
-    return Work(**db.execute(_OPEN_WORK, {"free_locks": list(free_locks)}).one()._mapping)
+    has not lapsed itself, `handed_over` what `reserve` would. `session_longest`: milliseconds."""
+    asked = {"free_locks": list(free_locks), "session_longest": session_longest}
+    return Work(**db.execute(_OPEN_WORK, asked).one()._mapping)
 
 
 def _count(*conditions: ColumnElement[bool]) -> ScalarSelect[int]:
@@ -47,7 +54,7 @@ def _count_unheld(*conditions: ColumnElement[bool]) -> ScalarSelect[int]:
 
 _dialling = calls.c.state == "dialling"
 _stale = calls.c.created_at < DatabaseClock() - INTENT_STALE_AFTER_MS
-_unreachable = (calls.c.state == "unobserved") & calls.c.upstream_call_id.is_(None)
+_unreachable = outlived(DatabaseClock() - bindparam("session_longest"))
 _dead = select(nodes.c.node_id).where(
     or_(~lives(), nodes.c.node_id.in_(bindparam("free_locks", expanding=True)))
 )

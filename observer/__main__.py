@@ -12,12 +12,14 @@ import uvloop
 from call_log.store import SchemaBehind, Store, StoreUnavailable
 from observer.limits import Limits
 from observer.node import Node, NodeLost, WriterDied
+from observer.redaction import Redactions
 from observer.room import raise_descriptor_limit
 from observer.settings import Settings
 from realtime import logs
 from realtime.client import Client
 from realtime.errors import Misconfigured
 from realtime.prices import Prices
+from realtime.profiles import Profiles
 
 log = structlog.get_logger()
 
@@ -37,7 +39,7 @@ async def serve(settings: Settings, limits: Limits) -> None:
     logs.configure(settings.log_level)
     raise_descriptor_limit()
     upstream, credential = settings.upstream(), settings.credential()
-    prices = Prices.load(settings.prices)
+    prices, profiles = Prices.load(settings.prices), Profiles.load(settings.profiles)
     store = Store(settings.database_url, limits.store_patience)
     store.require_current()
     seal = settings.seal()
@@ -47,14 +49,16 @@ async def serve(settings: Settings, limits: Limits) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    redactions = Redactions(profiles, limits)
     try:
-        await Node(store, upstream, credential, client, prices, limits, seal).run(stop)
+        await Node(store, upstream, credential, client, prices, limits, redactions, seal).run(stop)
     except* (NodeLost, WriterDied) as lost:
         log.error(
             "node_lost", reason=type(lost.exceptions[0]).__name__, hint="its calls go to the next observer"
         )
         raise SystemExit(1) from None
     finally:
+        await redactions.close()
         client.close()
         store.close()
 

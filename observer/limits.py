@@ -60,3 +60,10 @@ class Limits:
     """Rows that wait for the store; beyond this the sidebands are not read until there is room."""
     crashes: int = 3
     """After so many failures of our own code on one call, it is hung up and left alone."""
+    redaction: float = 0.25
+    """What a profile's patterns and function may take for one event; then their process is killed."""
+    redaction_waited: float = 2.0
+    """For so long an event is waited for in all, other events before it and a process that starts included."""
+    redactions_waiting: int = 1_000
+    redactions_waiting_bytes: int = 32 * 1024 * 1024
+    """So many events of one profile wait to be redacted; of any more only the structure is kept."""

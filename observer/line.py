@@ -10,6 +10,7 @@ from call_log.nodes import NodeLock
 from call_log.seal import Seal
 from call_log.store import Store
 from observer.limits import Limits
+from observer.redaction import Redactions
 from observer.writer import Writer
 from realtime.client import Client
 from realtime.credential import Credential
@@ -30,6 +31,7 @@ class Line:
     prices: Prices
     writer: Writer
     limits: Limits
+    redactions: Redactions
     lock: NodeLock
     dials: asyncio.Semaphore
     """So many dials at once: a take-over of many calls must not look like an attack to the upstream."""

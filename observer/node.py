@@ -27,6 +27,7 @@ from observer import __version__, erasing, succession
 from observer.limits import Limits
 from observer.line import Line
 from observer.observed_call import ObservedCall
+from observer.redaction import Redactions
 from observer.room import NEARLY_FULL, room
 from observer.watch import CallLogWatch
 from observer.writer import Writer, wall_clock
@@ -62,6 +63,7 @@ class Node:
         client: Client,
         prices: Prices,
         limits: Limits,
+        redactions: Redactions,
         seal: Seal | None = None,
     ) -> None:
         self.node_id = f"node_{secrets.token_hex(8)}"
@@ -78,6 +80,7 @@ class Node:
             prices=prices,
             writer=self._writer,
             limits=limits,
+            redactions=redactions,
             lock=self._lock,
             dials=asyncio.Semaphore(limits.dials_at_once),
             leaving=asyncio.Event(),
@@ -96,7 +99,7 @@ class Node:
         When the writer died, nothing can be handed over: the process must end at once, and its lock with it.
         """
         await self._join()
-        watch = CallLogWatch(self._store, self._wake)
+        watch = CallLogWatch(self._store, self._limits, self._wake)
         try:
             async with asyncio.TaskGroup() as together:
                 duties = [together.create_task(duty) for duty in self._duties()]

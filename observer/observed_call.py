@@ -252,10 +252,12 @@ class ObservedCall:
 
     async def _flush(self) -> None:
         """Wait until every row of this call that was appended so far is on disk, and folded into its summary."""
+        await self.record.settled()
         await self._line.writer.run(lambda db: None)
 
     async def _save(self, **changes: object) -> None:
-        """Change the call's row, as soon as the store takes it."""
+        """Change the call's row, behind all that was heard before, as soon as the store takes it."""
+        await self.record.settled()
         while True:
             try:
                 return await self._try_to_save(**changes)

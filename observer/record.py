@@ -1,6 +1,7 @@
-"""One call's log, as its holder writes it: numbers the events, keeps their text as it came, folds what is on disk.
+"""One call's log, as its holder writes it: numbers the events, keeps what of them may be kept, folds what is on disk.
 
-Knows order and time. Before the commit it looks at an event's type and id only; what an event means is asked after.
+Knows order and time; what may be kept is discretion.py's. Before the commit it looks at an event's type and id only;
+what an event means is asked after.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from call_log.recording import UPSTREAM, handed_on
 from call_log.seal import Chain
 from call_log.store import Store
 from observer.budget import Allowance, Dropped, Pace, Waiting
+from observer.discretion import Discretion, Entry
 from observer.doubles import Doubles
 from observer.ending import SIGNS_OF_A_PEER
 from observer.line import Line
@@ -45,6 +47,7 @@ class Record:
         self._chain = (
             Chain(line.seal, call.call_id, call.salt, call.head) if line.seal and call.salt else None
         )
+        self._discretion = Discretion(line.redactions.rule(call), self._append)
         self._conversation, self._prices = Conversation(), line.prices
         self._models = call.underlying, call.transcription
         self._summarised_seq, self._last_summary = 0, call.summary
@@ -91,7 +94,8 @@ class Record:
             await asyncio.sleep(pause)
 
     def hear(self, raw: bytes) -> None:
-        """Record one upstream event exactly as it came; one that came before is recorded already."""
+        """Record one upstream event; exactly as it came, where its profile does not want otherwise. One that came
+        before is recorded already."""
         self._accuse(self.number)
         said = header(raw)
         self._accuse(0)
@@ -103,9 +107,9 @@ class Record:
         if not self._takes(said.type, len(raw)):
             self._dropped.add(len(raw), self.clock())
             return
-        self._append(UPSTREAM, said.type, said.event_id, raw)
+        self._keep(UPSTREAM, said.type, said.event_id, raw)
         if seen == "changed":
-            self.note("observer.id_reused", event_id=said.event_id, seq=self._seq)
+            self.note("observer.id_reused", event_id=said.event_id)
 
     def _takes(self, type: str, size: int) -> bool:
         was_used_up = self._allowance.is_used_up
@@ -128,7 +132,7 @@ class Record:
     def note(self, type: str, **facts: Any) -> None:
         """Record something that this observer did or noticed."""
         body = json.dumps({"type": type, **facts}, ensure_ascii=True).encode()
-        self._append("observer", type, None, body)
+        self._keep("observer", type, None, body)
 
     def take(self, message: Message) -> None:
         """Make an inbox message an event of this call; it is taken when the event is on disk."""
@@ -143,7 +147,7 @@ class Record:
             self.peer_seen.set()
             self._hear_browser(said)
         body = json.dumps({"type": type, **said}, ensure_ascii=True).encode()
-        self._append(source, type, None, body, message.id)
+        self._keep(source, type, None, body, message.id)
 
     def _take_late(self, message: Message) -> None:
         """Record what an earlier holder heard and could not write, where it is not there already; then say so."""
@@ -160,7 +164,8 @@ class Record:
             "from_at": min(at, default=None),
             "until_at": max(at, default=None),
         }
-        self._append("observer", "observer.late", None, json.dumps(said).encode(), message.id)
+        body = json.dumps(said).encode()
+        self._append(Entry("observer", "observer.late", None, body, self.clock(), message.id))
 
     def _hear_browser(self, said: dict[str, Any]) -> None:
         if said["kind"] in LINE_REPORTS and said.get("state") in CLOSED_STATES:
@@ -189,11 +194,21 @@ class Record:
         self._waiting.give_up()
         self.lost.set()
 
-    def _append(
+    async def settled(self) -> None:
+        """Wait until everything that was heard so far is with the writer: what is kept of it may take time."""
+        await self._discretion.settled()
+
+    def _keep(
         self, source: str, type: str, event_id: str | None, body: bytes, message_id: int | None = None
     ) -> None:
-        browser = source == UPSTREAM and type in WEBRTC_FILTER_ALLOWED
-        self._write(EventRow(self.number, 0, self.clock(), source, type, event_id, body, browser), message_id)
+        self._discretion.take(Entry(source, type, event_id, body, self.clock(), message_id))
+
+    def _append(self, entry: Entry) -> None:
+        browser = entry.source == UPSTREAM and entry.type in WEBRTC_FILTER_ALLOWED
+        row = EventRow(
+            self.number, 0, entry.at, entry.source, entry.type, entry.event_id, entry.body, browser
+        )
+        self._write(row, entry.message_id)
 
     def _write(self, row: EventRow, message_id: int | None = None) -> None:
         self._seq += 1

@@ -16,6 +16,7 @@ import structlog
 from call_log import nodes, work
 from call_log.store import Store, StoreUnavailable
 from call_log.work import Work
+from observer.limits import Limits
 
 log = structlog.get_logger()
 
@@ -30,8 +31,9 @@ DIALLING_MAX_SECONDS = 15.0
 class CallLogWatch:
     """Calls `tell(work, free_locks)` in the event loop after each change that leaves something to do."""
 
-    def __init__(self, store: Store, tell: Callable[[Work, frozenset[str]], None]) -> None:
+    def __init__(self, store: Store, limits: Limits, tell: Callable[[Work, frozenset[str]], None]) -> None:
         self._store, self._tell = store, tell
+        self._session_longest = int(limits.session_longest * 1000)
         self._loop = asyncio.get_running_loop()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._look, name="watch", daemon=True)
@@ -67,7 +69,7 @@ class CallLogWatch:
                 registered = nodes.registered(db)
             free = nodes.free_locks(registered)
             with self._store.reading() as db:
-                waiting = work.open_work(db, free)
+                waiting = work.open_work(db, free, self._session_longest)
         except StoreUnavailable as error:
             log.warning("store_unavailable", reason=str(error))
             return False

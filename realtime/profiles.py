@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from realtime.errors import Misconfigured
+from realtime.redaction import Redaction
 
 DEFAULT = "default"
-RECORDING_MODES = ("preferred",)
+RECORDING_MODES = ("preferred", "required", "metadata", "off")
+CONSENT_VERSION = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _KEYS = (
     "model",
@@ -23,8 +25,10 @@ _KEYS = (
     "instructions",
     "voice",
     "recording",
+    "consent",
     "underlying",
     "retention_days",
+    "redact",
     "session",
 )
 RETENTION_LONGEST_DAYS = 36_500
@@ -35,8 +39,9 @@ _REQUIRED = ("model", "transcription")
 class Profile:
     """One table of the file. `model`: the model, on Azure the deployment; `underlying` names the model for prices when
     the two differ. `transcription`: the model or deployment that writes down the caller's words, None for none.
-    `retention_days`: for so long after its end a call is kept, None for ever. `session`: whatever else of the GA
-    session object, as it stands."""
+    `recording`: one of RECORDING_MODES. `consent`: the version of the statement without which no call is opened, None
+    where none is asked for. `retention_days`: for so long after its end a call is kept, None for ever. `redact`: what
+    is taken out of every text before it is stored. `session`: whatever else of the GA session object, as it stands."""
 
     name: str
     model: str
@@ -44,14 +49,26 @@ class Profile:
     instructions: str | None = None
     voice: str | None = None
     recording: str = "preferred"
+    consent: str | None = None
     underlying: str | None = None
     retention_days: int | None = None
+    redact: Redaction | None = None
     session: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def priced_as(self) -> str:
         """The name by which `prices.py` knows its model."""
         return self.underlying or self.model
+
+    @property
+    def needs_connect(self) -> bool:
+        """Whether its calls must go through us: a direct one would be neither recorded nor agreed to."""
+        return self.recording == "required" or self.consent is not None
+
+    @property
+    def keeps_words(self) -> bool:
+        """Whether texts may be stored as they come."""
+        return self.recording in ("preferred", "required") and self.redact is None
 
     def session_object(self) -> dict[str, Any]:
         """The GA session (OpenAI's API schema), a new one each time, with `[name.session]` laid deep over it."""
@@ -118,8 +135,10 @@ def _profile(file: str, name: str, table: object) -> Profile:
         instructions=_text(where, table, "instructions") if "instructions" in table else None,
         voice=_text(where, table, "voice") if "voice" in table else None,
         recording=_recording(where, table),
+        consent=_consent(where, table),
         underlying=_text(where, table, "underlying") if "underlying" in table else None,
         retention_days=_days(where, table["retention_days"]) if "retention_days" in table else None,
+        redact=_redact(where, table),
         session=_session(where, table.get("session", {})),
     )
 
@@ -157,6 +176,21 @@ def _days(where: str, days: object) -> int:
             "leave it out to keep calls for ever."
         )
     return days
+
+
+def _consent(where: str, table: Mapping[str, Any]) -> str | None:
+    version = table.get("consent")
+    if version is not None and not (isinstance(version, str) and CONSENT_VERSION.fullmatch(version)):
+        raise Misconfigured(
+            f"{where}: consent must be the version of your statement: letters, digits, _ . and -, at most 64."
+        )
+    return version
+
+
+def _redact(where: str, table: Mapping[str, Any]) -> Redaction | None:
+    if "redact" not in table:
+        return None
+    return Redaction.read(where.removesuffix("]") + ".redact]", table["redact"])
 
 
 def _session(where: str, session: object) -> Mapping[str, Any]:

@@ -9,7 +9,7 @@ const CONNECT_WITHIN_MS = 15_000;
 
 /** The server said no, or did not say anything (then `status` is 0). `retryAfter` is in seconds, or null. */
 export class ServerProblem extends Error {
-  constructor({ code, status = 0, detail = "", retryAfter = null, requestId = null }) {
+  constructor({ code, status = 0, detail = "", retryAfter = null, requestId = null, consentVersion = null }) {
     super(detail || code);
     this.name = "ServerProblem";
     this.code = code;
@@ -17,6 +17,7 @@ export class ServerProblem extends Error {
     this.detail = detail;
     this.retryAfter = retryAfter;
     this.requestId = requestId;
+    this.consentVersion = consentVersion;
   }
 }
 
@@ -28,11 +29,15 @@ export async function readReadiness() {
   return readiness;
 }
 
-/** Hand in an offer; back comes {id, answer}: our call's id and the answer's SDP. */
-export async function connect(offer, profile = null) {
+/**
+ * Hand in an offer; back comes {id, answer}: our call's id and the answer's SDP. `consent` is {version, at}: what the
+ * caller agreed to, and when.
+ */
+export async function connect(offer, profile = null, consent = null) {
   const form = new FormData();
   form.append("sdp", offer);
   if (profile) form.append("profile", profile);
+  if (consent) form.append("consent", JSON.stringify(consent));
   const response = await ask("/connect", { method: "POST", body: form, within: CONNECT_WITHIN_MS });
   return { id: response.headers.get("X-Call-Id") ?? idIn(response.headers.get("Location")), answer: await response.text() };
 }
@@ -132,6 +137,7 @@ function problemOf(response, body) {
     detail: body?.detail ?? "",
     retryAfter: Number.isNaN(seconds) ? null : seconds,
     requestId: body?.request_id ?? null,
+    consentVersion: body?.consent_version ?? null,
   });
 }
 

@@ -116,6 +116,7 @@ function show() {
   byId("call").setAttribute("aria-busy", "false");
   showHeadline();
   showFacts(call, gaps);
+  byId("numbers").hidden = call.recording === "off";
   showNumbers(call, turns.size);
   showConversation();
 }
@@ -152,8 +153,10 @@ function showEnding() {
 }
 
 function showConversation() {
+  byId("wordless").hidden = call.recording !== "metadata";
   byId("conversation-blank").hidden = turns.size > 0;
-  if (!isLive(call)) write(byId("conversation-blank"), "Nothing was said in this call.");
+  if (call.recording === "off") write(byId("conversation-blank"), "This call is not recorded.");
+  else if (!isLive(call)) write(byId("conversation-blank"), "Nothing was said in this call.");
   // A live call is followed; one that is over is read from its beginning.
   following ||= isLive(call);
   bubbles.show(turns.lines(call, startOf(call)), following);

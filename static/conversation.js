@@ -30,19 +30,20 @@ export class Turns {
   /** Lines for the bubbles, in the conversation's order; times count from `startedAt`. */
   lines(call, startedAt) {
     const ordered = [...this.#turns.values()].sort((one, other) => one.order - other.order);
-    return ordered.map((turn) => lineOf(turn, isLive(call), startedAt));
+    const [live, wordless] = [isLive(call), call.recording === "metadata"];
+    return ordered.map((turn) => lineOf(turn, { live, wordless }, startedAt));
   }
 }
 
-function lineOf(turn, live, startedAt) {
-  const waiting = !turn.text && live && turn.transcription !== "failed" && turn.transcription !== "off";
+function lineOf(turn, { live, wordless }, startedAt) {
+  const waiting = !turn.text && live && !wordless && turn.transcription !== "failed" && turn.transcription !== "off";
   // `heard` is null when all of it was heard; it may also be empty: cut off before the first word.
   const cut = turn.heard !== null && turn.heard !== undefined;
   const text = cut ? turn.heard : turn.text;
   return {
     id: turn.item_id,
     role: turn.role,
-    text: turn.text ? text : waiting ? "…" : "No words were recorded.",
+    text: turn.text ? text : waiting ? "…" : wordless ? "Not recorded." : "No words were recorded.",
     unheard: cut ? turn.unheard : null,
     pending: turn.text || turn.tool ? false : waiting ? "transcribing" : "wordless",
     note: remarkOf(turn, cut && turn.unheard),

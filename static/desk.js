@@ -47,6 +47,7 @@ export class Desk {
     this.#startedAt = null;
     byId("timer").hidden = true;
     byId("log-link").hidden = true;
+    byId("consent").hidden = true;
     byId("microphone-meter").hidden = manner === "text-only";
     this.showProblem(null);
     this.showMute(false);
@@ -70,6 +71,15 @@ export class Desk {
   /** How one talks in this call. */
   remind() {
     this.hint(HINTS_ON_THE_LINE[this.#manner]);
+  }
+
+  /** The call waits for the caller's consent to this version of the profile's statement. */
+  askForConsent(version) {
+    this.show("ready");
+    this.hint("");
+    write(byId("consent-version"), version);
+    for (const start of ["start", "start-text"]) byId(start).hidden = true;
+    byId("consent").hidden = false;
   }
 
   /** The call broke, or never stood. */

@@ -1,6 +1,9 @@
 /** The facts strip of the call page: what was agreed when the call was dialled, and its ids to copy. */
 
 import { byId, copyButton, element } from "./element.js";
+import { instant, moment } from "./time.js";
+
+const RECORDING = { metadata: "metadata: numbers, no words", off: "off: nothing is recorded" };
 
 let shownBefore = "";
 
@@ -21,13 +24,24 @@ function factsOf({ profile, model, upstream, recording, caller, failure, end, ..
     { name: "Model", value: model },
     { name: "Profile", value: profile },
     { name: "Upstream", value: upstream },
-    { name: "Recording", value: recording },
+    { name: "Recording", value: RECORDING[recording] ?? recording },
     { name: "Caller", value: caller },
+    { name: "Consent", value: consentOf(rest.consent) },
     { name: "Failure", value: failure && !end ? [failure.code, failure.detail].filter(Boolean).join(": ") : null },
     { name: "Gaps", value: gaps ? `${gaps} in this record; events may be missing there` : null },
     { name: "Call id", value: rest.id, copied: true },
     { name: "Upstream’s id", value: rest.upstream_call_id, copied: true },
   ];
+}
+
+/** A statement {version, at} in words; what a page sent unasked, as it is. */
+function consentOf(text) {
+  try {
+    const { version, at } = JSON.parse(text);
+    return version && at ? `${version}, given ${moment(instant(at))}` : text;
+  } catch {
+    return text;
+  }
 }
 
 function drawFact({ name, value, copied }) {

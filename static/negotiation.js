@@ -7,8 +7,8 @@ import { connect, mintToken, ServerProblem } from "./api.js";
 
 const ANSWER_WITHIN_MS = 15_000;
 
-export function throughSwitchboard(profile) {
-  return (offer) => connect(offer, profile);
+export function throughSwitchboard(profile, consent = null) {
+  return (offer) => connect(offer, profile, consent);
 }
 
 export function straightToUpstream(profile) {

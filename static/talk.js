@@ -42,12 +42,20 @@ let microphone = null;
 let transcript = new Transcript();
 let eventTypes = new Set();
 let firstSound = null;
+// What the caller agreed to on this page: {version, at}, once a profile has asked for it.
+let consent = null;
+let lastManner = null;
 
 // ---- what the person does
 
 byId("start").addEventListener("click", () => begin(byId("mode").value));
 
 byId("start-text").addEventListener("click", () => begin("text-only"));
+
+byId("agree").addEventListener("click", () => {
+  consent = { version: byId("consent-version").textContent, at: new Date().toISOString() };
+  begin(lastManner);
+});
 
 byId("hang-up").addEventListener("click", () => call?.hangUp());
 
@@ -96,6 +104,7 @@ function changeLoudspeaker(id) {
 function begin(manner) {
   // The second click of a double click finds a call that has begun, or the button gone.
   if (call && !call.ended) return;
+  lastManner = manner;
   ear.wake();
   clear(manner);
   call = placeCall(manner);
@@ -106,7 +115,7 @@ function begin(manner) {
 
 function placeCall(manner) {
   const placed = new RealtimeCall({
-    negotiate: straight ? straightToUpstream(profile) : throughSwitchboard(profile),
+    negotiate: straight ? straightToUpstream(profile) : throughSwitchboard(profile, consent),
     askForMicrophone: manner === "text-only" ? null : () => askForMicrophoneOrDefault(devices.chosen(MICROPHONES)?.id),
     pushToTalk: manner === "push-to-talk",
   });
@@ -178,9 +187,16 @@ function finish({ by, problem }) {
   microphone = null;
   transcript.close();
   showTranscript();
+  if (problem?.consentVersion) return askForConsent(problem.consentVersion);
   if (problem) desk.showFailure(problem);
   if (by === "other_side") explainEnd(call);
   byId("start").focus();
+}
+
+/** The server names the statement that it wants agreed to; nothing was dialled yet. */
+function askForConsent(version) {
+  desk.askForConsent(version);
+  byId("agree").focus();
 }
 
 /** The other side closed the line: ask the call log why, and see to it that the call is really over. */

@@ -18,6 +18,7 @@ const STATUSES = {
 export class ToolCard {
   #name = element("code.name");
   #status = element("span.tool-status");
+  #argumentsTitle = element("p.part", {}, "Arguments");
   #arguments = element("pre.arguments.mono", { tabindex: "0", "aria-label": "Arguments" });
   #output = element("pre.output.mono", { tabindex: "0", "aria-label": "Output" });
   #outputTitle = element("p.part", {}, "Output");
@@ -27,7 +28,7 @@ export class ToolCard {
       "div.words.tool",
       {},
       element("p.tool-head", {}, this.#name, this.#status),
-      element("p.part", {}, "Arguments"),
+      this.#argumentsTitle,
       this.#arguments,
       this.#outputTitle,
       this.#output,
@@ -42,6 +43,7 @@ export class ToolCard {
     mark(this.element, "data-status", tool.status);
     write(this.#arguments, laidOut(tool.arguments));
     write(this.#output, laidOut(tool.output));
+    this.#arguments.hidden = this.#argumentsTitle.hidden = !tool.arguments;
     this.#output.hidden = this.#outputTitle.hidden = tool.output === null || tool.output === undefined;
   }
 }

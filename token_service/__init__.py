@@ -79,6 +79,6 @@ def _wire(settings: Settings) -> Flask:
     app.register_blueprint(transcript.blueprint(store, conversations))
     app.register_blueprint(hang_up.blueprint(store, opening))
     app.register_blueprint(erase.blueprint(store))
-    app.register_blueprint(reports.blueprint(store))
+    app.register_blueprint(reports.blueprint(store, opening, profiles))
     app.register_blueprint(health.blueprint(store, upstream, emulated=upstream.is_loopback))
     return app

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import select
 import socket
+from datetime import UTC, datetime
 
 from flask import Blueprint, Response, request
 from werkzeug.datastructures import MultiDict
 
 from access import Right
 from realtime.profiles import Profile, Profiles
-from token_service import principals, queries
+from token_service import consent, principals, queries
 from token_service.negotiation import Intent, Negotiation
 from token_service.problems import Problem
 
@@ -33,9 +34,9 @@ def blueprint(negotiation: Negotiation, profiles: Profiles) -> Blueprint:
         caller = principals.require(Right.CONNECT)
         offer, fields = _read_offer()
         dial = queries.read(queries.Dial, fields)
-        intent = Intent(
-            offer, find_profile(profiles, dial.profile), caller.subject, dial.metadata, dial.consent
-        )
+        profile = find_profile(profiles, dial.profile)
+        consent.require(profile, dial.consent, datetime.now(UTC))
+        intent = Intent(offer, profile, caller.subject, dial.metadata, dial.consent)
         opened = negotiation.open(intent, _client_is_gone)
         response = Response(opened.answer, 201, content_type=SDP)
         response.headers["Location"] = f"/calls/{opened.call_id}"

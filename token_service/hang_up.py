@@ -1,18 +1,16 @@
 """DELETE /calls/<id>: hang up.
 
-The wish is written down, and whoever can obeys it: the call's holder, or this process where no observer lives.
+The wish is written down, and whoever can obeys it: the call's holder, or this process where no observer lives or
+none may know of the call.
 """
 
 from __future__ import annotations
-
-from typing import cast
 
 from flask import Blueprint, Response, jsonify, request
 
 from access import Right
 from access.principal import Role, acting_role
 from call_log import calls, nodes
-from call_log.call import Call
 from call_log.states import EndReason
 from call_log.store import Store
 from token_service import principals, queries
@@ -37,19 +35,9 @@ def blueprint(store: Store, negotiation: Negotiation) -> Blueprint:
                 raise Problem(403, "forbidden", "Your grant does not let you hang up in that role.")
             by = principals.current().subject
             wished = calls.wish_hang_up(db, call_id, reason=REASONS[role], by=by, at=wall_clock()) or call
-            unheld = wished.state not in OVER and not nodes.live(db)
-        if unheld:
-            wished = _hang_up_ourselves(store, negotiation, wished)
+            is_ours = call.recording == "off" or not nodes.live(db)
+        if is_ours and wished.state not in OVER:
+            wished = negotiation.obey(call_id) or wished
         return jsonify(id=wished.call_id, state=wished.state), 200 if wished.state in OVER else 202
 
     return routes
-
-
-def _hang_up_ourselves(store: Store, negotiation: Negotiation, call: Call) -> Call:
-    """No observer lives that could obey the wish: obey it here, and write the end down."""
-    if call.upstream_call_id is None or not negotiation.hang_up_upstream(call.upstream_call_id):
-        return call
-    with store.writing() as db:
-        reason = cast(EndReason, call.hang_up_reason or "unknown")
-        calls.end_unheld(db, call.call_id, reason=reason, certainty="stated", at=wall_clock())
-        return calls.find(db, call.call_id) or call

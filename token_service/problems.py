@@ -5,6 +5,7 @@ Knows HTTP statuses and codes. Never repeats an upstream's words: those stay in 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from http import HTTPStatus
 
 import structlog
@@ -31,10 +32,19 @@ _CODES = {
 
 
 class Problem(Exception):
-    """A documented refusal: `status`, a stable `code`, one sentence, and after how many seconds to try again."""
+    """A documented refusal: `status`, a stable `code`, one sentence, after how many seconds to try again, and `facts`
+    that a page needs to do better."""
 
-    def __init__(self, status: int, code: str, detail: str, retry_after: int | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        retry_after: int | None = None,
+        facts: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(detail)
+        self.facts = dict(facts or {})
         self.status, self.code, self.detail, self.retry_after = status, code, detail, retry_after
 
 
@@ -53,6 +63,7 @@ def render(problem: Problem) -> Response:
         "code": problem.code,
         "request_id": g.get("request_id", ""),
         "error": problem.detail,
+        **problem.facts,
     }
     response = Response(json.dumps(body), problem.status, content_type="application/problem+json")
     if problem.retry_after is not None:

@@ -15,8 +15,12 @@ from realtime.profiles import Profiles
 from token_service import principals, queries
 from token_service.connect import find_profile
 from token_service.negotiation import CONNECT_SECONDS
+from token_service.problems import Problem
 
 TOKEN_SECONDS = 60
+NEEDS_CONNECT = (
+    "This profile wants its calls recorded, or agreed to; a direct call can be neither: use POST /connect."
+)
 
 
 def blueprint(client: Client, upstream: Upstream, profiles: Profiles) -> Blueprint:
@@ -27,6 +31,8 @@ def blueprint(client: Client, upstream: Upstream, profiles: Profiles) -> Bluepri
     def token() -> Response:
         principals.require(Right.MINT_TOKEN)
         profile = find_profile(profiles, queries.read(queries.WhichProfile, request.args).profile)
+        if profile.needs_connect:
+            raise Problem(403, "needs_connect", NEEDS_CONNECT)
         minted = client.mint(profile.session_object(), TOKEN_SECONDS, Deadline(CONNECT_SECONDS))
         return jsonify(
             token=minted.value.reveal(),

@@ -24,17 +24,21 @@ def blueprint(store: Store, conversations: Conversations) -> Blueprint:
             call = principals.require_on(Right.READ_CALL, db, call_id)
             turns = conversations.whole(db, call, everything=views.sees_everything(call))
         began_at = call.answered_at or call.created_at
+        blank = layout.NO_CONTENT if call.recording == "metadata" else layout.NO_WORDS
         form = exports.wanted(asked, text=TEXT, vtt=VTT)
         if form == "text":
             return exports.file(
-                iter([layout.as_text(turns, began_at)]), f"{TEXT}; charset=utf-8", f"{call_id}.txt"
+                iter([layout.as_text(turns, began_at, blank)]), f"{TEXT}; charset=utf-8", f"{call_id}.txt"
             )
         if form == "vtt":
             return exports.file(
-                iter([layout.as_vtt(turns, began_at)]), f"{VTT}; charset=utf-8", f"{call_id}.vtt"
+                iter([layout.as_vtt(turns, began_at, blank)]), f"{VTT}; charset=utf-8", f"{call_id}.vtt"
             )
         return jsonify(
-            id=call_id, began_at=queries.when(began_at), turns=[views.turn(turn) for turn in turns]
+            id=call_id,
+            began_at=queries.when(began_at),
+            recording=call.recording,
+            turns=[views.turn(turn) for turn in turns],
         )
 
     return routes

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from call_log import calls, inbox, nodes
 from call_log.store import Store, now
-from call_log.work import INTENT_STALE_AFTER_MS
+from call_log.work import INTENT_STALE_AFTER_MS, SESSION_LONGEST_MS
 
 Plan = Callable[[Callable[[Connection], object]], list[str]]
 
@@ -38,6 +38,23 @@ def test_it_counts_each_kind_of_work_and_no_call_that_is_well_held(
         assert calls.open_work(db) == calls.Work(
             dialling=2, stale_intents=1, claimable=1, unreachable=1, handed_over=0, messages=2
         )
+
+
+def test_a_call_whose_recording_is_off_is_nobodys_to_claim_and_ends_with_its_session(
+    store: Store, answered: Any, join: Any
+) -> None:
+    with store.writing() as db:
+        join(db, "n1")
+        moment = now(db)
+        off = answered(db, recording="off")
+        assert calls.open_work(db).claimable == 0 and calls.claim(db, "n1", limit=9, at=moment) == []
+        db.exec_driver_sql("UPDATE calls SET answered_at = ?", (moment,))
+        assert calls.open_work(db).unreachable == 0
+        assert calls.end_unreachable(db, older_than=moment - SESSION_LONGEST_MS, at=moment) == 0
+        db.exec_driver_sql("UPDATE calls SET answered_at = ?", (moment - SESSION_LONGEST_MS - 1,))
+        assert calls.open_work(db).unreachable == 1
+        assert calls.end_unreachable(db, older_than=moment - SESSION_LONGEST_MS, at=moment) == 1
+        assert calls.standing(db, off.call_id) == ("ended", False)
 
 
 def test_it_counts_the_calls_of_the_dead_as_claimable(

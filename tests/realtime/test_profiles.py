@@ -86,8 +86,27 @@ def test_the_session_table_is_laid_deep_over_the_rest(tmp_path: Path) -> None:
         ('[default]\nmodel = 7\ntranscription = "t"\n', ["model"]),
         (GOOD + "voice = 1\n", ["voice"]),
         (GOOD + "instructions = ''\n", ["instructions"]),
-        (GOOD + "recording = 'required'\n", ["recording", "'preferred'"]),
+        (GOOD + "recording = 'always'\n", ["recording", "'preferred'", "'required'", "'metadata'", "'off'"]),
         (GOOD + "recording = ['preferred']\n", ["recording", "'preferred'"]),
+        (GOOD + "consent = true\n", ["[default]", "consent", "version"]),
+        (GOOD + "consent = 'two words'\n", ["[default]", "consent", "version"]),
+        (GOOD + "redact = 1\n", ["[default.redact]", "patterns", "function"]),
+        (GOOD + "[default.redact]\n", ["[default.redact]", "patterns", "function"]),
+        (GOOD + "[default.redact]\nwords = ['a']\n", ["[default.redact]", "patterns", "function"]),
+        (GOOD + "[default.redact]\npatterns = 'a'\n", ["[default.redact]", "patterns", "list"]),
+        (GOOD + "[default.redact]\npatterns = ['']\n", ["[default.redact]", "patterns", "empty"]),
+        (GOOD + "[default.redact]\npatterns = []\n", ["[default.redact]", "patterns", "empty"]),
+        (GOOD + "[default.redact]\npatterns = ['a', '(b']\n", ["[default.redact]", "patterns", "'(b'"]),
+        (
+            GOOD + "[default.redact]\nfunction = 'str.upper'\n",
+            ["[default.redact]", "package.module:function"],
+        ),
+        (GOOD + "[default.redact]\nfunction = 'no.such:f'\n", ["[default.redact]", "no.such:f", "imported"]),
+        (
+            GOOD + "[default.redact]\nfunction = 'json:no_such'\n",
+            ["[default.redact]", "json:no_such", "imported"],
+        ),
+        (GOOD + "[default.redact]\nfunction = 'math:pi'\n", ["[default.redact]", "math:pi", "called"]),
         (GOOD + "underlying = false\n", ["underlying"]),
         (GOOD + "session = 1\n", ["[default.session]"]),
         (GOOD + "[default.session]\ntype = 'transcription'\n", ["[default.session]", "type"]),
@@ -104,6 +123,32 @@ def test_a_wrong_file_is_told_in_one_sentence(tmp_path: Path, text: str, words: 
     sentence = str(refused.value)
     assert [word for word in ["profiles.toml", *words] if word not in sentence] == []
     assert "\n" not in sentence
+
+
+@pytest.mark.parametrize(
+    ("more", "needs_connect", "keeps_words"),
+    [
+        ("", False, True),
+        ("recording = 'required'\n", True, True),
+        ("recording = 'metadata'\n", False, False),
+        ("recording = 'off'\n", False, False),
+        ("consent = '2026-11-v1'\n", True, True),
+        ("[default.redact]\npatterns = ['a']\n", False, False),
+    ],
+)
+def test_a_profile_says_what_may_be_kept_and_whether_a_call_may_pass_us_by(
+    tmp_path: Path, more: str, needs_connect: bool, keeps_words: bool
+) -> None:
+    profile = load(tmp_path, GOOD + more).get("default")
+    assert profile is not None
+    assert (profile.needs_connect, profile.keeps_words) == (needs_connect, keeps_words)
+
+
+def test_patterns_and_a_function_are_one_function(tmp_path: Path) -> None:
+    text = GOOD + "[default.redact]\npatterns = ['[0-9]{4,}']\nfunction = 'textwrap:dedent'\n"
+    profile = load(tmp_path, text).get("default")
+    assert profile is not None and profile.redact is not None
+    assert profile.redact.compiled()("  my pin is 12345") == "my pin is [redacted]"
 
 
 def test_a_missing_or_binary_file_is_told_in_one_sentence(tmp_path: Path) -> None:
