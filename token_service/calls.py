@@ -15,7 +15,7 @@ from call_log.call import Call
 from call_log.events import EventRow
 from call_log.store import Connection, Store
 from realtime import lenient
-from realtime.events import UNREADABLE
+from realtime.events import UNREADABLE, is_name
 from token_service import exports, principals, queries
 from token_service.conversations import Conversations
 from token_service.problems import Problem
@@ -153,4 +153,4 @@ def _event(row: EventRow) -> dict[str, Any]:
 def _misnamed(row: EventRow, event: dict[str, Any]) -> str | None:
     if row.type == UNREADABLE:
         return "no_type"
-    return "odd_event_id" if row.event_id is None and "event_id" in event else None
+    return "odd_event_id" if "event_id" in event and not is_name(event["event_id"]) else None

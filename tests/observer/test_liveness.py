@@ -93,7 +93,7 @@ def test_events_are_as_good_as_pongs(watchful: House, player: Player) -> None:
 
 @pytest.fixture
 def open_scenario(player: Player) -> Scenario:
-    scenario = Scenario([Attach(mute=True)], call_id="rtc_of_nobody")
+    scenario = Scenario([Attach(deaf=True)], call_id="rtc_of_nobody")
     player.know(scenario)
     return scenario
 
@@ -108,7 +108,6 @@ def test_closing_does_not_wait_for_a_peer_that_does_not_let_go(
 ) -> None:
     async def leave() -> int:
         sideband = await attach(player, Limits(close=0.2))
-        player.stop_reading(open_scenario)
         await asyncio.wait_for(sideband.close(), 15)
         assert [frame async for frame in sideband.frames()] == []
         return sideband.closed.code
@@ -125,7 +124,6 @@ def test_a_peer_that_says_goodbye_and_keeps_the_connection_is_left(
 
     async def hear() -> int:
         sideband = await attach(player, Limits(close=0.2))
-        player.stop_reading(open_scenario)
         heard = [frame async for frame in sideband.frames()]
         assert heard == []
         return sideband.closed.code
