@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import ssl
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -48,6 +49,7 @@ def test_a_black_hole_is_noticed_and_dialled_around(watchful: House, player: Pla
     until(lambda: watchful.events(call_id, source="upstream"), "the first event")
 
     wire.swallow()
+    swallowed_at = time.time() * 1000
     player.say(scenario, '{"type": "swallowed", "event_id": "s"}')
 
     until(lambda: len(watchful.events(call_id, source="upstream")) == 2, "the event after it")
@@ -57,6 +59,8 @@ def test_a_black_hole_is_noticed_and_dialled_around(watchful: House, player: Pla
         "code": 1006,
         "reason": "no pong",
     }
+    (gap,) = noted(watchful, call_id, "observer.gap")
+    assert int(str(gap["from_at"])) <= swallowed_at <= int(str(gap["until_at"]))
     watchful.hang_up(call_id)
     watchful.ended(call_id)
 
