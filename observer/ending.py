@@ -46,12 +46,14 @@ class Ending:
 @dataclass(frozen=True)
 class Close:
     """How a sideband closed. 1006 stands for a connection that broke without a word. `ours`: we closed it, and not the
-    upstream. `size`: of the event that was too big, in bytes."""
+    upstream. `size`: of the event that was too big, in bytes. `unheard`: for so many seconds before the close, what was
+    said may not have arrived."""
 
     code: int
     reason: str
     ours: bool = False
     size: int | None = None
+    unheard: float = 0.0
 
     @property
     def is_clean(self) -> bool:

@@ -6,6 +6,7 @@ Knows times and causes. It attaches nothing, and what a close means for the call
 from __future__ import annotations
 
 import asyncio
+import math
 
 from call_log.call import Call
 from observer.ending import Close
@@ -41,8 +42,12 @@ class Presence:
         self.first_attached.set()
 
     def detached(self, close: Close, after_hang_up: bool) -> None:
-        """From here on nothing is heard. `after_hang_up`: the call was being hung up before the close."""
-        self._is_attached, self.last_close, self._away_since = False, close, self._record.clock()
+        """From here on nothing is heard; on a line that broke, since its last sign of life.
+
+        `after_hang_up`: the call was being hung up before the close.
+        """
+        self._is_attached, self.last_close = False, close
+        self._away_since = self._record.clock() - math.ceil(close.unheard * 1000)
         self._was_hung_up = after_hang_up and not close.ours
         self._record.note_dropped()
         self._record.note("observer.detached", code=close.code, reason=scrubbed(close.reason))

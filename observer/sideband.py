@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, PayloadTooBig
@@ -58,6 +59,7 @@ class Sideband:
     def __init__(self, connection: ClientConnection, limits: Limits) -> None:
         self._connection, self._limits = connection, limits
         self._heard, self._listening = 0, False
+        self._alive_at = connection.loop.time()
         self._cut: str | None = None
 
     async def frames(self) -> AsyncIterator[bytes]:
@@ -68,7 +70,7 @@ class Sideband:
                 self._listening = True
                 frame = await self._connection.recv(decode=False)
                 self._listening = False
-                self._heard += 1
+                self._heard, self._alive_at = self._heard + 1, self._connection.loop.time()
                 yield frame
         except ConnectionClosed:
             return
@@ -87,16 +89,19 @@ class Sideband:
             return self._heard > heard or not self._listening
         except ConnectionClosed:
             return True
+        self._alive_at = self._connection.loop.time()
         return True
 
     @property
     def closed(self) -> Close:
         """How the socket closed."""
-        if self._cut is not None:
-            return Close(BROKEN, self._cut, ours=True)
-        if self._connection.state is not State.CLOSED:
-            return Close(BROKEN, "", ours=True)
-        return _close(self._connection.protocol.close_exc)
+        if self._cut is not None or self._connection.state is not State.CLOSED:
+            close = Close(BROKEN, self._cut or "", ours=True)
+        else:
+            close = _close(self._connection.protocol.close_exc)
+        if close.code != BROKEN:
+            return close
+        return replace(close, unheard=self._connection.loop.time() - self._alive_at)
 
     def cut(self, reason: str) -> None:
         """Drop a line that is good for nothing any more, without a word to the other side."""

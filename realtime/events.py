@@ -90,16 +90,17 @@ def header(raw: bytes) -> Header:
     try:
         loose = _decode_header(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        event = lenient.read(raw).value or {}
+        event = lenient.load(raw) or {}
         loose = _Loose(event.get("type"), event.get("event_id"))
-    if not _is_name(loose.type):
+    if not is_name(loose.type):
         return _NOTHING
     return Header(
-        loose.type[:TYPE_LIMIT], loose.event_id[:EVENT_ID_LIMIT] if _is_name(loose.event_id) else None
+        loose.type[:TYPE_LIMIT], loose.event_id[:EVENT_ID_LIMIT] if is_name(loose.event_id) else None
     )
 
 
-def _is_name(value: object) -> bool:
+def is_name(value: object) -> bool:
+    """Whether this can be an event's type or id."""
     # Neither a line end nor a NUL nor half a surrogate pair may reach a log line or a text column.
     return isinstance(value, str) and value != "" and value.isprintable()
 
@@ -112,5 +113,5 @@ def read(raw: bytes) -> dict[str, Any] | None:
     try:
         event = _decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return lenient.read(raw).value
+        return lenient.load(raw)
     return event if isinstance(event, dict) else None

@@ -30,25 +30,33 @@ class Reading(NamedTuple):
 
 
 def read(raw: bytes) -> Reading:
-    """The object as far as it can be shown. Never raises.
+    """The object as far as it can be shown to anybody. Never raises.
 
     Of a key that stands twice the last one counts; a number that is not finite or has more than 20 digits reads as
     null, half a surrogate pair as U+FFFD, and what lies deeper than 100 levels as null.
     """
+    value, faults = _load(raw)
+    if value is not None and _may_need_mending(raw):
+        value = _mended(value, faults, 1)
+    return Reading(value, faults[0] if faults else None)
+
+
+def load(raw: bytes) -> dict[str, Any] | None:
+    """The same for whoever puts pieces together: half a pair stays, since the next event may bring the other half."""
+    return _load(raw)[0]
+
+
+def _load(raw: bytes) -> tuple[dict[str, Any] | None, list[str]]:
     faults: list[str] = []
     try:
         value = _loads(raw.decode(), faults)
     except UnicodeDecodeError:
-        return Reading(None, NOT_UTF8)
+        return None, [NOT_UTF8]
     except RecursionError:
-        return Reading(None, TOO_DEEP)
+        return None, [TOO_DEEP]
     except ValueError:
-        return Reading(None, NOT_JSON)
-    if not isinstance(value, dict):
-        return Reading(None, NOT_AN_OBJECT)
-    if _may_need_mending(raw):
-        value = _mended(value, faults, 1)
-    return Reading(value, faults[0] if faults else None)
+        return None, [NOT_JSON]
+    return (value, faults) if isinstance(value, dict) else (None, [NOT_AN_OBJECT])
 
 
 def _loads(text: str, faults: list[str]) -> Any:

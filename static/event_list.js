@@ -160,7 +160,9 @@ function isOneOfMany(type) {
   return type.endsWith(".delta") || type === "browser.stats";
 }
 
+const WARNINGS = new Set(["observer.gap", "observer.degraded", "observer.truncated", "observer.id_reused"]);
+
 function toneOf(type) {
   if (type === "error" || type === "unreadable" || type.endsWith(".failed")) return "bad";
-  return type === "observer.gap" ? "warn" : null;
+  return WARNINGS.has(type) ? "warn" : null;
 }

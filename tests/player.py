@@ -40,6 +40,9 @@ class Attach:
     mute: bool = False
     """No ping is answered."""
 
+    deaf: bool = False
+    """Nothing that comes is read."""
+
     wire: bytes = b""
     """Goes onto the wire behind the frames as it stands, whatever the protocol says."""
 
@@ -119,10 +122,6 @@ class Player:
     def know(self, scenario: Scenario) -> None:
         """This call is open without an offer; it has an id already."""
         self._calls[scenario.call_id] = scenario
-
-    def stop_reading(self, scenario: Scenario) -> None:
-        """Nothing that comes on the call's open sideband is read any more."""
-        self._in_loop(_stop_reading(scenario.sockets[-1]))
 
     def say(self, scenario: Scenario, *frames: str) -> None:
         """Send more on the call's open sideband."""
@@ -210,9 +209,8 @@ async def _garble(request: web.Request, handshake: bytes) -> web.Response:
     transport = request.transport
     assert transport is not None
     transport.write(handshake)
-    while not transport.is_closing():  # noqa: ASYNC110  # a transport has no event for it
-        await asyncio.sleep(0.01)
-    return web.Response()
+    await asyncio.Event().wait()  # until the player closes
+    raise AssertionError("nobody sets it")
 
 
 async def _play(request: web.Request, scenario: Scenario, attach: Attach) -> web.StreamResponse:
@@ -220,6 +218,8 @@ async def _play(request: web.Request, scenario: Scenario, attach: Attach) -> web
     await socket.prepare(request)
     transport = request.transport
     assert transport is not None
+    if attach.deaf:
+        transport.pause_reading()
     scenario.sockets.append(socket)
     with contextlib.suppress(ConnectionResetError):  # it may not want to hear all of it
         for frame in attach.frames:
@@ -238,11 +238,6 @@ async def _play(request: web.Request, scenario: Scenario, attach: Attach) -> web
     if not socket.closed:
         await socket.close(code=WSCloseCode.OK)
     return socket
-
-
-async def _stop_reading(socket: web.WebSocketResponse) -> None:
-    assert socket._req is not None and socket._req.transport is not None
-    socket._req.transport.pause_reading()
 
 
 async def _send(socket: web.WebSocketResponse, frames: list[str | bytes]) -> None:

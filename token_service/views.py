@@ -17,7 +17,7 @@ from access import Right, may
 from call_log.call import Call
 from call_log.events import EventRow
 from realtime import lenient
-from realtime.events import UNREADABLE
+from realtime.events import UNREADABLE, is_name
 from realtime.turns import Turn
 from token_service import principals
 from token_service.queries import when
@@ -100,7 +100,7 @@ def _read(row: EventRow) -> dict[str, Any]:
 def _misnamed(row: EventRow, event: dict[str, Any]) -> str | None:
     if row.type == UNREADABLE:
         return "no_type"
-    return "odd_event_id" if row.event_id is None and "event_id" in event else None
+    return "odd_event_id" if "event_id" in event and not is_name(event["event_id"]) else None
 
 
 def _hang_up(call: Call, everything: bool) -> dict[str, Any] | None:

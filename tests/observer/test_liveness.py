@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import ssl
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -48,6 +49,7 @@ def test_a_black_hole_is_noticed_and_dialled_around(watchful: House, player: Pla
     until(lambda: watchful.events(call_id, source="upstream"), "the first event")
 
     wire.swallow()
+    swallowed_at = time.time() * 1000
     player.say(scenario, '{"type": "swallowed", "event_id": "s"}')
 
     until(lambda: len(watchful.events(call_id, source="upstream")) == 2, "the event after it")
@@ -57,6 +59,8 @@ def test_a_black_hole_is_noticed_and_dialled_around(watchful: House, player: Pla
         "code": 1006,
         "reason": "no pong",
     }
+    (gap,) = noted(watchful, call_id, "observer.gap")
+    assert int(str(gap["from_at"])) <= swallowed_at <= int(str(gap["until_at"]))
     watchful.hang_up(call_id)
     watchful.ended(call_id)
 
@@ -93,7 +97,7 @@ def test_events_are_as_good_as_pongs(watchful: House, player: Player) -> None:
 
 @pytest.fixture
 def open_scenario(player: Player) -> Scenario:
-    scenario = Scenario([Attach(mute=True)], call_id="rtc_of_nobody")
+    scenario = Scenario([Attach(deaf=True)], call_id="rtc_of_nobody")
     player.know(scenario)
     return scenario
 
@@ -108,7 +112,6 @@ def test_closing_does_not_wait_for_a_peer_that_does_not_let_go(
 ) -> None:
     async def leave() -> int:
         sideband = await attach(player, Limits(close=0.2))
-        player.stop_reading(open_scenario)
         await asyncio.wait_for(sideband.close(), 15)
         assert [frame async for frame in sideband.frames()] == []
         return sideband.closed.code
@@ -125,7 +128,6 @@ def test_a_peer_that_says_goodbye_and_keeps_the_connection_is_left(
 
     async def hear() -> int:
         sideband = await attach(player, Limits(close=0.2))
-        player.stop_reading(open_scenario)
         heard = [frame async for frame in sideband.frames()]
         assert heard == []
         return sideband.closed.code

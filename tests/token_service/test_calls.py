@@ -140,10 +140,10 @@ def test_it_shows_events_as_they_came_and_what_is_unreadable_too(web: FlaskClien
     assert [(event["seq"], event["type"]) for event in shown["events"]][:2] == [
         (1, "conversation.item.added"), (2, "unreadable"),
     ]  # fmt: skip
-    unreadable, huge = shown["events"][1:]
-    assert unreadable["event"] == {"type": "unreadable"}
-    assert (unreadable["parse_error"], unreadable["raw"]) == ("not_utf8", "/yBub3QganNvbg==")
-    assert (huge["event"], huge["parse_error"]) == ({"type": "x", "n": None}, "not_finite")
+    assert shown["events"][1]["event"] == {"type": "unreadable"}
+    assert [(event.get("parse_error"), event.get("raw")) for event in shown["events"]] == [
+        (None, None), ("not_utf8", "/yBub3QganNvbg=="), ("not_finite", "eyJ0eXBlIjogIngiLCAibiI6IDFlOTk5fQ=="),
+    ]  # fmt: skip
     assert (shown["next_after"], shown["state"]) == (3, "answered")
     assert [
         e["seq"] for e in web.get(f"/calls/{call.call_id}/events?after=1&limit=1").get_json()["events"]
