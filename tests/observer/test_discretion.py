@@ -14,7 +14,9 @@ import structlog
 from observer.discretion import INLINE_MAX_BYTES, Discretion, Entry
 from observer.limits import Limits
 from observer.redaction import Redactor, Rule
+from realtime.events import header
 from realtime.redaction import Redaction
+from tests.observer.test_recordings import POISON
 
 PATIENT = Limits(redaction=20.0, redaction_waited=60.0)
 """For what is to succeed on a machine that is busy."""
@@ -213,6 +215,26 @@ def test_an_event_that_is_nested_too_deeply_is_kept_as_structure() -> None:
     raw = b'{"type": "x.y", "deep": ' + b"[" * 900 + b'"secret"' + b"]" * 900 + b"}"
     note, tagged = bodies(kept(Redaction(("x",)), [Entry("upstream", "x.y", None, raw, 1)]))
     assert note["cause"] == "failed" and tagged == {"type": "x.y", "withheld": "failed"}
+
+
+@pytest.mark.parametrize("rule", [Rule(), Rule(cause="unknown_profile")])
+def test_whatever_comes_something_readable_is_kept_of_it(rule: Rule) -> None:
+    entries = []
+    for raw in POISON:
+        said = header(raw)
+        entries.append(Entry("upstream", said.type, said.event_id, raw, 1))
+
+    found = [entry for entry in asyncio.run(settle(rule, entries)) if entry.source == "upstream"]
+
+    assert len(found) == len(POISON)
+    assert all("type" in body for body in bodies(found))
+    assert b"secret" not in b"".join(entry.body for entry in found)
+
+
+def test_whatever_comes_the_redactor_answers() -> None:
+    entries = [Entry("upstream", "x.y", None, raw, 1) for raw in POISON if header(raw).type != "unreadable"]
+    found = [entry for entry in kept(Redaction(("secret",)), entries) if entry.source == "upstream"]
+    assert len(found) == len(entries) and all("type" in body for body in bodies(found))
 
 
 def test_of_an_unknown_profile_no_content_is_kept_and_that_is_noted_once() -> None:
