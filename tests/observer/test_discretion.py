@@ -16,7 +16,7 @@ from observer.limits import Limits
 from observer.redaction import Redactor, Rule
 from realtime.events import header
 from realtime.redaction import Redaction
-from tests.observer.test_recordings import POISON
+from tests.observer.poison import BY_HAND as POISON
 
 PATIENT = Limits(redaction=20.0, redaction_waited=60.0)
 """For what is to succeed on a machine that is busy."""
