@@ -31,7 +31,7 @@ def main() -> None:
         profiles.write_text(
             f'[default]\nmodel = "gpt-realtime"\ntranscription = false\nrecording = "{asked.recording}"\n'
         )
-        told = {"LOG_LEVEL": "warning", "SWITCHBOARD_PROFILES": str(profiles)}
+        told = {"LOG_LEVEL": "warning", "PYTHONASYNCIODEBUG": "", "SWITCHBOARD_PROFILES": str(profiles)}
         house = House.build(Path(folder) / "house", emulator.url, **told).start()
         try:
             straight, through = measure(emulator, house, asked.rounds)

@@ -130,7 +130,7 @@ class Node:
             await succession.hand_over(self._line, self._following)
 
     async def _leave(self) -> None:
-        following, tasks = list(self._following.values()), list(self._tasks.values())
+        following, tasks = list(self._following.values()), [*self._tasks.values(), *self._adopting]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
