@@ -252,6 +252,12 @@ class House:
         """Everything that all of its processes wrote."""
         return "\n".join(process.said() for process in self._processes())
 
+    def verify(self) -> None:
+        """Every call's chain of seals must fit; for a house that has a key."""
+        verify = [sys.executable, "-m", "call_log", "verify"]
+        ran = subprocess.run(verify, env=self.environ, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+
     def stop(self) -> None:
         """Stop everything; every process must leave with 0."""
         statuses = {process.name: process.stop() for process in self._processes()}

@@ -21,12 +21,13 @@ QUICK = "from observer.__main__ import main; from observer.limits import Limits;
 
 @pytest.fixture
 def house(tmp_path: Path, player: Player) -> Iterator[House]:
-    built = House.build(tmp_path / "house", player.url)
+    built = House.build(tmp_path / "house", player.url, SWITCHBOARD_SEAL_KEY="5e" * 32)
     built.start_observer("-c", QUICK)
     built.start_web()
     built.ready()
     yield built
     built.stop()
+    built.verify()
 
 
 @contextlib.contextmanager

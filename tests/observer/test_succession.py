@@ -19,10 +19,11 @@ from tests.processes import House, Process, until
 @pytest.fixture
 def empty_house(tmp_path: Path, player: Player) -> Iterator[House]:
     """A web with no observer yet."""
-    built = House.build(tmp_path / "house", player.url)
+    built = House.build(tmp_path / "house", player.url, SWITCHBOARD_SEAL_KEY="5e" * 32)
     built.start_web()
     yield built
     built.stop()
+    built.verify()
 
 
 def event(number: int) -> str:
