@@ -102,7 +102,7 @@ def test_the_next_attach_does_not_begin_a_new_budget(strict: House, player: Play
     call_id, _ = open_call(
         strict,
         player,
-        Attach(frames=[SPEECH, *events], cut=True),
+        Attach(frames=[SPEECH, *events], close=(1011, "")),
         Attach(frames=[events[-1]], close=(1000, "")),
     )
     strict.ended(call_id)
