@@ -42,6 +42,11 @@ class Discretion:
         self._waiting: deque[tuple[Entry, asyncio.Future[Outcome]] | Entry | asyncio.Future[None]] = deque()
         self._failing: str | None = None
 
+    @property
+    def keeps_everything(self) -> bool:
+        """Whether the log holds each event exactly as it came."""
+        return self._rule.keeps_everything
+
     def take(self, entry: Entry) -> None:
         """One line; it is appended now, or as soon as it is redacted and those before it are appended."""
         if self._rule.keeps_everything:

@@ -10,6 +10,7 @@ from typing import Literal
 Seen = Literal["new", "again", "changed"]
 HASH_BYTES = 8
 ENTRY_BYTES = 2 * HASH_BYTES
+_ANYTHING = bytes(HASH_BYTES)
 
 
 class Doubles:
@@ -27,7 +28,14 @@ class Doubles:
         if at is None:
             self._keep(name + said)
             return "new"
-        return "again" if self._entries[at + HASH_BYTES : at + ENTRY_BYTES] == said else "changed"
+        return (
+            "again" if self._entries[at + HASH_BYTES : at + ENTRY_BYTES] in (said, _ANYTHING) else "changed"
+        )
+
+    def recall(self, event_id: str | None, raw: bytes | None) -> None:
+        """An event of the log. `raw`: None where the log holds less than what came, so that nothing can be compared."""
+        if event_id is not None and self._find(_hash(event_id)) is None:
+            self._keep(_hash(event_id) + (_ANYTHING if raw is None else _hash(raw)))
 
     def _find(self, name: bytes) -> int | None:
         at = self._entries.find(name)

@@ -78,7 +78,7 @@ class Record:
         self._allowance.spend(len(row.body))
         self._allowance.is_used_up |= row.type == TRUNCATED
         if row.source == UPSTREAM:
-            self._doubles.see(row.event_id, row.body)
+            self._doubles.recall(row.event_id, row.body if self._discretion.keeps_everything else None)
 
     @property
     def session_expired(self) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from observer.doubles import ENTRY_BYTES, Doubles
-from tests.observer.test_sideband import OFFER, noted, open_call
+from tests.observer.test_sideband import OFFER, open_call
 from tests.player import Attach, Player, Scenario
 from tests.processes import House, until
 
@@ -29,6 +29,15 @@ def test_it_remembers_exactly_the_last_ones(kept: int) -> None:
 def test_what_has_no_id_is_always_new() -> None:
     doubles = Doubles(10)
     assert [doubles.see(None, b"said") for _ in range(3)] == ["new"] * 3
+
+
+def test_what_the_log_holds_less_of_is_known_by_its_id_alone() -> None:
+    doubles = Doubles(10)
+    doubles.recall("whole", b"said")
+    doubles.recall("redacted", None)
+    doubles.recall(None, b"no id")
+    assert [doubles.see("whole", b"said"), doubles.see("whole", b"other words")] == ["again", "changed"]
+    assert [doubles.see("redacted", b"said"), doubles.see("redacted", b"other words")] == ["again"] * 2
 
 
 def test_it_stays_small() -> None:
@@ -57,9 +66,10 @@ def test_a_repeated_event_is_stored_once_and_a_changed_one_twice_with_a_note(
     house.ended(call_id)
 
     assert heard(house, call_id) == [("b", 2), ("a", 1), ("a", 7), ("c", 3)]  # as received
-    (note,) = noted(house, call_id, "observer.id_reused")
+    (note,) = house.events(call_id, type="observer.id_reused")
     (seq,) = [said["seq"] for said in house.events(call_id, source="upstream") if said["event"]["n"] == 7]
-    assert note == {"type": "observer.id_reused", "event_id": "a", "seq": seq}
+    assert note["event"] == {"type": "observer.id_reused", "event_id": "a"}
+    assert note["seq"] == seq + 1, "it stands behind the event"
 
 
 @pytest.fixture

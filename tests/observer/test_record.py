@@ -12,8 +12,9 @@ import pytest
 from call_log.call import Call
 from call_log.events import EventRow
 from observer.limits import Limits
+from observer.line import Line
 from observer.record import Record
-from observer.writer import Writer
+from observer.redaction import Rule
 from realtime.prices import Prices
 
 EVENT = b'{"type": "x", "x": "' + b"x" * 1000 + b'"}'
@@ -40,8 +41,22 @@ def the_call() -> Call:
         "underlying": None,
         "transcription": None,
         "peer_seen_at": None,
+        "salt": None,
+        "summary": None,
     }
     return cast(Call, SimpleNamespace(**facts))
+
+
+def the_line(store: Store) -> Line:
+    facts = {
+        "writer": store,
+        "prices": Prices.load(None),
+        "limits": Limits(call_waiting_max_bytes=2000),
+        "lock": SimpleNamespace(accuse=lambda number: None),
+        "seal": None,
+        "redactions": SimpleNamespace(rule=lambda call: Rule(keeps_everything=True)),
+    }
+    return cast(Line, SimpleNamespace(**facts))
 
 
 @pytest.mark.parametrize(
@@ -54,9 +69,7 @@ def test_a_call_whose_rows_wait_is_not_read_until_they_are_on_disk_or_lost(
 ) -> None:
     async def scene() -> None:
         store = Store()
-        record = Record(
-            the_call(), cast(Writer, store), Prices.load(None), Limits(call_waiting_max_bytes=2000)
-        )
+        record = Record(the_call(), the_line(store))
         record.hear(EVENT)
         await record.room(len(EVENT))
         record.hear(EVENT)
