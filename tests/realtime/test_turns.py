@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from realtime.fold import IDS_REMEMBERED
 from realtime.turns import Conversation, Turn
 
 Frames = list[bytes]
@@ -401,3 +402,15 @@ def test_a_hundred_thousand_events_fold_in_seconds() -> None:
     assert conversation.summary()["turns"] == 10_000
     assert conversation.turns[-1].order == 9_999
     assert time.perf_counter() - begun < 5
+
+
+def test_an_event_that_comes_twice_counts_once_and_a_long_call_forgets_the_oldest() -> None:
+    place = {"response_id": "r", "item_id": "a"}
+    conversation = Conversation()
+    deltas = [
+        event("response.output_text.delta", **place, delta="x", event_id=f"e{n}")
+        for n in range(2 * IDS_REMEMBERED)
+    ]
+    fold(deltas, into=conversation)
+    fold(deltas[-IDS_REMEMBERED:], into=conversation)
+    assert conversation.turns[0].text == "x" * len(deltas)
