@@ -1,32 +1,52 @@
-"""One call: the parts of it, wired, and the work that runs on it. Knows neither HTTP nor ICE."""
+"""One call: what clients say on it, what runs on it, and its end. Knows neither HTTP, nor ICE, nor sound."""
 
-import asyncio
-from collections.abc import Coroutine
-from typing import Any
+from abc import ABC, abstractmethod
+from typing import Any, Protocol
 
-from aiortc.mediastreams import MediaStreamTrack
-
-from realtime_emulator.client_events import ClientEvents, event_id_of
+from realtime_emulator.client_events import ClientEvents, TurnTaking, event_id_of
 from realtime_emulator.json_reading import read_object
 from realtime_emulator.line import Line, Outlet
-from realtime_emulator.microphone import drain
 from realtime_emulator.refusals import Mistake
 from realtime_emulator.responses import Responses
-from realtime_emulator.speaker import Speaker
-from realtime_emulator.speech import Synthesizer
-from realtime_emulator.turns import Turns
-from realtime_emulator.voice_activity import Detectors
+from realtime_emulator.tasks import Tasks
+
+UNREADABLE = "unreadable"
+"""The type under which the ledger notes a client event that is no JSON object."""
+NO_PACE = Mistake(
+    "invalid_value",
+    "Calls with media say nothing by themselves. Start the emulator with --events-only.",
+    "events_per_second",
+)
 
 
-class Call:
-    def __init__(self, line: Line, synthesizer: Synthesizer, detectors: Detectors) -> None:
+class Peer(Protocol):
+    """The other end of a call's media."""
+
+    async def answer(self, offer: str) -> str:
+        """The SDP answer. Raises `OfferRefused`; then the peer must be closed."""
+
+    def cut(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+class Listener(Protocol):
+    """Who is told what happens at the peer."""
+
+    def peer_connected(self) -> None: ...
+
+    def peer_left(self) -> None: ...
+
+    def channel_opened(self, channel: Outlet) -> None: ...
+
+    def channel_spoke(self, channel: Outlet, raw: str | bytes) -> None: ...
+
+
+class Call(ABC):
+    def __init__(self, line: Line, responses: Responses, turns: TurnTaking, tasks: Tasks) -> None:
         self.line = line
-        self.speaker = Speaker(self._speech_started, self._speech_stopped)
-        self._responses = Responses(line, synthesizer, self.speaker)
-        self._turns = Turns(line, self._responses, detectors, self._run)
-        self._reader = ClientEvents(line, self._turns, self._responses, self._run)
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._listening = False
+        self._tasks = tasks
+        self._reader = ClientEvents(line, turns, responses, tasks.run)
 
     @property
     def id(self) -> str:
@@ -36,44 +56,37 @@ class Call:
         """A client event has come; `via` is "data_channel" or "sideband"."""
         event: dict[str, Any] = {}
         try:
-            event = read_object(raw)
-            self._note(event, via)
+            event = self._read(raw, via)
             self._reader.obey(event)
         except Mistake as mistake:
             self.line.complain(mistake, event_id_of(event), sender)
 
-    def listen(self, track: MediaStreamTrack) -> None:
-        """The first audio track is the caller's voice; any other is drained."""
-        if track.kind == "audio" and not self._listening:
-            self._listening = True
-            self._run(self._turns.microphone.listen(track))
-        else:
-            self._run(drain(track))
+    @abstractmethod
+    def connect(self, listener: Listener) -> Peer:
+        """The other end of its media; `listener` is told what happens there."""
+
+    @property
+    def rate(self) -> float:
+        """Events per second that it says by itself."""
+        return 0.0
+
+    def pace(self, rate: float) -> None:
+        """Say so many events per second by itself. Raises `Mistake` where that cannot be."""
+        raise NO_PACE
 
     async def close(self) -> None:
         """End what runs on the call."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        self.speaker.stop()
-        self.settle_record()
+        await self._tasks.end()
 
-    def settle_record(self) -> None:
-        self.line.record.audio_in_ms = self._turns.microphone.heard_ms
-        self.line.record.audio_out_ms = self.speaker.spoken_ms
+    def settle_record(self) -> None:  # noqa: B027 — most calls know everything at once
+        """Write down what is only known by asking."""
 
-    def _speech_started(self, response_id: str) -> None:
-        self.line.emit("output_audio_buffer.started", response_id=response_id)
-        self._responses.note_started(response_id)
-
-    def _speech_stopped(self, response_id: str) -> None:
-        self.line.emit("output_audio_buffer.stopped", response_id=response_id)
-
-    def _note(self, event: dict[str, Any], via: str) -> None:
-        kind, event_id = str(event.get("type"))[:128], event_id_of(event)
-        self.line.record.client_events.append({"via": via, "type": kind, "event_id": event_id})
-
-    def _run(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    def _read(self, raw: str | bytes, via: str) -> dict[str, Any]:
+        ledger, record = self.line.ledger, self.line.record
+        try:
+            event = read_object(raw)
+        except Mistake:
+            ledger.note_client_event(record, via, UNREADABLE, None)
+            raise
+        ledger.note_client_event(record, via, str(event.get("type"))[:128], event_id_of(event))
+        return event

@@ -3,6 +3,7 @@
 import asyncio
 import random
 import time
+from typing import Any
 
 import structlog
 
@@ -13,16 +14,11 @@ from realtime_emulator.identifiers import Identifiers
 from realtime_emulator.ledger import Ledger
 from realtime_emulator.line import Line
 from realtime_emulator.mishaps import Mishaps
-from realtime_emulator.offers import OfferRefused
-from realtime_emulator.open_call import OpenCall
-from realtime_emulator.refusals import Mistake, Refusal
+from realtime_emulator.open_call import OpenCall, Studio
+from realtime_emulator.refusals import Mistake, OfferRefused, Refusal
 from realtime_emulator.script import Script
 from realtime_emulator.session import SESSION_SECONDS, Session
-from realtime_emulator.speech import Synthesizer
-from realtime_emulator.voice_activity import Detectors
 
-MOST_CALLS = 30
-"""Open calls per process: about one core's worth. Beyond it, calls do not slow down, they drop."""
 RETRY_AFTER_SECONDS = 5
 log = structlog.get_logger()
 
@@ -34,14 +30,13 @@ class Calls:
         ledger: Ledger,
         script: Script,
         mishaps: Mishaps,
-        synthesizer: Synthesizer,
+        studio: Studio,
         session_seconds: int = SESSION_SECONDS,
         legacy_item_created: bool = False,
     ) -> None:
-        self._seed, self._ledger, self._script, self._synthesizer = seed, ledger, script, synthesizer
+        self._seed, self._ledger, self._script, self._studio = seed, ledger, script, studio
         self._mishaps, self._session_seconds = mishaps, session_seconds
         self._legacy_item_created = legacy_item_created
-        self.detectors = Detectors()
         self._open: dict[str, OpenCall] = {}
         self._endings: set[asyncio.Task[None]] = set()
         self._opened = 0
@@ -49,10 +44,35 @@ class Calls:
     def find(self, call_id: str) -> OpenCall | None:
         return self._open.get(call_id)
 
+    def read_offer(self, raw: bytes) -> str:
+        """Raises `OfferRefused`."""
+        return self._studio.read_offer(raw)
+
     def suffer(self) -> None:
         """Mishaps were armed: let them happen to the calls that are open, the newest first."""
         for opened in reversed(list(self._open.values())):
             opened.suffer()
+
+    def pace(self, rate: float, call_id: str | None = None) -> None:
+        """So many events per second come by themselves on this call, or on all of them and on those to come.
+
+        Raises `Mistake` where calls have media.
+        """
+        if call_id is None:
+            self._studio.pace(rate)
+        for one in self._named(call_id):
+            one.call.pace(rate)
+
+    def end_as_told(self, call_id: str | None = None) -> None:
+        """The service ends this call, or all of them. Raises `Mistake` for a call that is not open."""
+        for one in self._named(call_id):
+            self.end(one, "upstream")
+
+    def as_json(self) -> list[dict[str, Any]]:
+        return [
+            {"call_id": one.id, "sidebands": len(one.sidebands), "events_per_second": one.call.rate}
+            for one in self._open.values()
+        ]
 
     def settle_records(self) -> None:
         for one in self._open.values():
@@ -65,12 +85,12 @@ class Calls:
 
         Raises `Refusal`: 429 when all places are taken, 400 `invalid_offer` for an offer that is none.
         """
-        if len(self._open) >= MOST_CALLS:
-            raise _too_many()
+        if len(self._open) >= self._studio.most_calls:
+            raise _too_many(self._studio.most_calls)
         opened = OpenCall(self._new_call(dialect, wanted, session_id, filtered), self.end, self._ledger.now)
         self._open[opened.id] = opened
         try:
-            answer = await opened.peer.answer(offer, opened.call.speaker)
+            answer = await opened.peer.answer(offer)
         except OfferRefused as refused:
             await self._discard(opened)
             message = f"Failed to parse offer: {refused}"
@@ -95,6 +115,14 @@ class Calls:
             self.end(opened, "shutdown")
         await asyncio.gather(*self._endings)
 
+    def _named(self, call_id: object) -> list[OpenCall]:
+        if call_id is None:
+            return list(self._open.values())
+        opened = self._open.get(str(call_id))
+        if opened is None:
+            raise Mistake("call_id_not_found", "No call of this id is open.", "call_id")
+        return [opened]
+
     def _new_call(
         self, dialect: Dialect, wanted: dict[str, object], session_id: str | None, filtered: bool
     ) -> Call:
@@ -115,10 +143,11 @@ class Calls:
             self._script,
             self._mishaps,
             record,
+            self._ledger,
             filtered=filtered,
             legacy_item_created=self._legacy_item_created,
         )
-        return Call(line, self._synthesizer, self.detectors)
+        return self._studio.make(line)
 
     async def _discard(self, opened: OpenCall) -> None:
         """An offer that was refused never was a call."""
@@ -132,9 +161,7 @@ class Calls:
         self._mishaps.forget(opened.id)
 
 
-def _too_many() -> Refusal:
-    message = (
-        f"All {MOST_CALLS} places for calls are taken. Please retry after {RETRY_AFTER_SECONDS} seconds."
-    )
+def _too_many(places: int) -> Refusal:
+    message = f"All {places} places for calls are taken. Please retry after {RETRY_AFTER_SECONDS} seconds."
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
     return Refusal(429, Mistake("rate_limit_exceeded", message), headers)

@@ -1,13 +1,12 @@
 """Reads what clients send, over the data channel or a sideband alike, and does it. One table, one method each."""
 
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, Protocol
 
 from realtime_emulator.conversation import read_item
 from realtime_emulator.line import Line
 from realtime_emulator.refusals import Mistake, invalid_type, missing_parameter, unsupported_value
 from realtime_emulator.responses import Responses
-from realtime_emulator.turns import Turns
 
 SHORTEST_COMMIT_MS = 100
 LONGEST_EVENT_ID = 512
@@ -15,11 +14,29 @@ LONGEST_EVENT_ID = 512
 Event = dict[str, Any]
 
 
+class InputBuffer(Protocol):
+    """What was heard and is not committed yet."""
+
+    @property
+    def buffered_ms(self) -> int | float: ...
+
+    def empty(self) -> None: ...
+
+
+class TurnTaking(Protocol):
+    """Whoever decides whose turn it is."""
+
+    @property
+    def microphone(self) -> InputBuffer: ...
+
+    def commit_by_hand(self) -> None: ...
+
+
 class ClientEvents:
     def __init__(
         self,
         line: Line,
-        turns: Turns,
+        turns: TurnTaking,
         responses: Responses,
         run: Callable[[Coroutine[Any, Any, None]], None],
     ) -> None:

@@ -9,7 +9,7 @@ from realtime_emulator.conversation import Conversation
 from realtime_emulator.dialects import Dialect
 from realtime_emulator.events import FILTERED_TYPES, make_event
 from realtime_emulator.identifiers import Identifiers
-from realtime_emulator.ledger import CallRecord
+from realtime_emulator.ledger import CallRecord, Ledger
 from realtime_emulator.mishaps import Mishaps
 from realtime_emulator.refusals import Mistake
 from realtime_emulator.script import Script
@@ -19,7 +19,8 @@ from realtime_emulator.session import Session
 class Outlet(Protocol):
     """Somewhere events go: a data channel or a sideband."""
 
-    def send(self, text: str) -> None: ...
+    def send(self, text: str) -> bool:
+        """Whether it is on its way."""
 
 
 @dataclass
@@ -33,6 +34,7 @@ class Line:
     script: Script
     mishaps: Mishaps
     record: CallRecord
+    ledger: Ledger
     filtered: bool
     """The call was made with `webrtcfilter=on`."""
     legacy_item_created: bool = False
@@ -45,6 +47,10 @@ class Line:
         self._deliver(type, fields, self.channel, self.sidebands)
         if type == "conversation.item.added" and self.legacy_item_created:
             self._deliver("conversation.item.created", fields, self.channel, self.sidebands)
+
+    def say(self, type: str, event_id: str, text: str) -> None:
+        """An event that is written already, to everybody who listens."""
+        self._hand_out(type, event_id, text, self.channel, self.sidebands)
 
     def greet(self, outlet: Outlet) -> None:
         """`session.created`, to one listener alone."""
@@ -69,15 +75,15 @@ class Line:
     ) -> None:
         event = make_event(self.ids, type, fields)
         text = json.dumps(event, ensure_ascii=False, separators=(",", ":"))
+        self._hand_out(type, event["event_id"], text, channel, sidebands)
+
+    def _hand_out(
+        self, type: str, event_id: str, text: str, channel: Outlet | None, sidebands: list[Outlet]
+    ) -> None:
+        at = self.ledger.now()
         if self.filtered and type not in FILTERED_TYPES:
             channel = None
-        for outlet in [*([channel] if channel else []), *sidebands]:
-            outlet.send(text)
-        self.record.events.append(
-            {
-                "type": type,
-                "event_id": event["event_id"],
-                "data_channel": channel is not None,
-                "sidebands": len(sidebands),
-            }
-        )
+        if channel is not None:
+            channel.send(text)
+        heard = sum([outlet.send(text) for outlet in sidebands])
+        self.record.events.note(type, event_id, at, heard, channel=channel is not None)

@@ -1,4 +1,4 @@
-"""The HTTP surface of the protocol: `client_secrets`, `calls`, `hangup` and the sideband's way in.
+"""The HTTP surface of the protocol but for the sideband: `client_secrets`, `calls` and `hangup`.
 
 Shapes, statuses and headers are those recorded on Azure and OpenAI in July 2026; what differs between them
 is in `dialects.py`.
@@ -17,23 +17,18 @@ from realtime_emulator.credentials import (
     Credential,
     read_credential,
     refused_ephemeral,
-    require_durable,
 )
 from realtime_emulator.dialects import Dialect
 from realtime_emulator.ephemeral import EphemeralSecrets, read_lifetime
+from realtime_emulator.guard import Guard
 from realtime_emulator.identifiers import Identifiers
-from realtime_emulator.identity import Identity
 from realtime_emulator.json_reading import read_object
-from realtime_emulator.mishaps import ATTACH_404, REFUSE_OFFER, SLOW_MINT, SLOW_OFFER, Mishaps
-from realtime_emulator.offers import OfferRefused, read_offer
-from realtime_emulator.open_call import OpenCall
-from realtime_emulator.refusals import Mistake, Refusal, call_not_found, unauthorized
+from realtime_emulator.mishaps import REFUSE_OFFER, SLOW_MINT, SLOW_OFFER, Mishaps
+from realtime_emulator.refusals import Mistake, OfferRefused, Refusal, call_not_found, unauthorized
 from realtime_emulator.session import Session, read_wanted
-from realtime_emulator.sideband import Sideband
 
-LONGEST_MESSAGE_BYTES = 16 * 1024 * 1024
-CLOSE_SECONDS = 1.0
-"""How long a closing sideband waits for the other side's answer."""
+MADE_CALL = web.RequestKey("made_call", str)
+"""Where the request that made a call keeps its id, for the ledger."""
 
 
 @dataclass
@@ -53,12 +48,10 @@ class Negotiation:
         calls: Calls,
         mishaps: Mishaps,
         secrets: EphemeralSecrets,
-        identity: Identity,
-        greets: bool,
+        guard: Guard,
     ) -> None:
-        """`greets`: send `session.created` to a sideband that attaches. Recordings of WebRTC calls show none."""
         self._dialect, self._calls, self._mishaps, self._secrets = dialect, calls, mishaps, secrets
-        self._identity, self._greets = identity, greets
+        self._guard = guard
         self._ids = Identifiers(random.Random(f"{seed}/{dialect.name}"))
 
     def routes(self) -> list[web.RouteDef]:
@@ -66,14 +59,13 @@ class Negotiation:
         retired = ("sessions", "transcription_sessions") if self._dialect.name == "openai" else ()
         return [
             *(web.post(f"{prefix}/{name}", self.refuse_beta) for name in retired),
-            web.get(prefix, self.attend),
             web.post(f"{prefix}/client_secrets", self.mint),
             web.post(f"{prefix}/calls", self.open),
             web.post(f"{prefix}/calls/{{call_id}}/hangup", self.hang_up),
         ]
 
     async def mint(self, request: web.Request) -> web.Response:
-        self._require_durable(read_credential(request.headers))
+        self._guard.require_durable(read_credential(request.headers))
         await self._be_slow(SLOW_MINT)
         body = read_object(await request.read() or b"{}")
         for name in body:
@@ -105,50 +97,18 @@ class Negotiation:
         call_id, answer = await self._calls.open(
             self._dialect, wanted.offer, wanted.session, wanted.session_id, filtered
         )
+        request[MADE_CALL] = call_id
         # Recorded on both: text/plain, and a relative Location that lacks Azure's /openai.
         headers = {"Location": f"/v1/realtime/calls/{call_id}", **self._stamp()}
         return web.Response(status=201, text=answer, content_type="text/plain", headers=headers)
 
     async def hang_up(self, request: web.Request) -> web.Response:
-        self._require_any(read_credential(request.headers))
+        self._guard.require_any(read_credential(request.headers))
         opened = self._calls.find(request.match_info["call_id"])
         if opened is None:
             raise call_not_found(400)
         self._calls.end(opened, "hangup")
         return web.Response(headers=self._stamp())
-
-    async def attend(self, request: web.Request) -> web.StreamResponse:
-        """A sideband: everything is refused over plain HTTP, before the upgrade."""
-        self._require_any(read_credential(request.headers))
-        opened = self._find_for_sideband(request)
-        socket = web.WebSocketResponse(
-            compress=False, timeout=CLOSE_SECONDS, max_msg_size=LONGEST_MESSAGE_BYTES
-        )
-        await socket.prepare(request)
-        sideband = Sideband(socket, request.transport)
-        writer = asyncio.create_task(sideband.write())
-        opened.attach(sideband)
-        if self._greets:
-            opened.call.line.greet(sideband)
-        try:
-            async for message in socket:
-                opened.call.hear(message.data, "sideband", sideband)
-        finally:
-            opened.detach(sideband)
-            sideband.finish(1000, "")
-            await writer
-        return socket
-
-    def _find_for_sideband(self, request: web.Request) -> OpenCall:
-        call_id = request.query.get("call_id")
-        if call_id is None:
-            message = "The emulator joins calls only: give 'call_id'. A session by 'model' is not emulated."
-            raise Refusal(400, Mistake("missing_required_parameter", message, "call_id"))
-        opened = self._calls.find(call_id)
-        hidden = self._mishaps.look(ATTACH_404)
-        if opened is None or (hidden and opened.age_ms < hidden["ms"]):
-            raise call_not_found(404)
-        return opened
 
     async def _read_wanted(self, request: web.Request) -> _Wanted:
         credential = read_credential(request.headers)
@@ -156,32 +116,41 @@ class Negotiation:
             return await self._read_ephemeral(request, credential)
         if self._dialect.calls_need_ephemeral:
             raise unauthorized(NEEDS_EPHEMERAL, code="401")
-        self._require_durable(credential)
+        self._guard.require_durable(credential)
         if request.content_type.startswith("multipart/"):
-            return await _read_multipart(request)
-        return _Wanted(await _read_raw(request), {"type": "realtime"})
+            return await self._read_multipart(request)
+        return _Wanted(await self._read_raw(request), {"type": "realtime"})
 
     async def _read_ephemeral(self, request: web.Request, credential: Credential) -> _Wanted:
         secret = self._secrets.find(credential.value)
         if secret is None:
             raise refused_ephemeral()
-        offer = await _read_raw(request)
+        offer = await self._read_raw(request)
         session_id = None
         if self._dialect.name == "azure":
             session_id, secret.session_id = secret.session_id, None
         return _Wanted(offer, secret.session, session_id)
 
-    def _require_any(self, credential: Credential) -> None:
-        """A durable credential, or an ephemeral one that is alive (a shipped Azure client uses it so)."""
-        if credential.kind != "ephemeral":
-            self._require_durable(credential)
-        elif self._secrets.find(credential.value) is None:
-            raise refused_ephemeral()
+    async def _read_raw(self, request: web.Request) -> str:
+        if request.content_type != "application/sdp":
+            message = (
+                f"Unsupported content type: '{request.content_type}'. Send the offer as 'application/sdp'."
+            )
+            raise Mistake("unsupported_content_type", message)
+        return self._offer_in(await request.read())
 
-    def _require_durable(self, credential: Credential) -> None:
-        require_durable(self._dialect, credential)
-        if self._dialect.name == "azure" and credential.kind == "bearer":
-            self._identity.require(credential.value)
+    async def _read_multipart(self, request: web.Request) -> _Wanted:
+        parts = await _read_parts(request)
+        if "sdp" not in parts:
+            raise Mistake("missing_required_parameter", "Missing required parameter: 'sdp'.", "sdp")
+        session = read_object(parts["session"]) if parts.get("session") else None
+        return _Wanted(self._offer_in(parts["sdp"]), read_wanted(session))
+
+    def _offer_in(self, raw: bytes) -> str:
+        try:
+            return self._calls.read_offer(raw)
+        except OfferRefused as refused:
+            raise Mistake("invalid_offer", f"Failed to parse offer: {refused}") from refused
 
     async def _be_slow(self, name: str) -> None:
         if fault := self._mishaps.look(name):
@@ -191,14 +160,7 @@ class Negotiation:
         return {self._dialect.request_id_header: self._ids.request(), "openai-version": "2020-10-01"}
 
 
-async def _read_raw(request: web.Request) -> str:
-    if request.content_type != "application/sdp":
-        message = f"Unsupported content type: '{request.content_type}'. Send the offer as 'application/sdp'."
-        raise Mistake("unsupported_content_type", message)
-    return _offer_in(await request.read())
-
-
-async def _read_multipart(request: web.Request) -> _Wanted:
+async def _read_parts(request: web.Request) -> dict[str, bytes]:
     """OpenAI's one-request form: a part `sdp` and a part `session`, with or without file names and types."""
     parts: dict[str, bytes] = {}
     try:
@@ -209,17 +171,7 @@ async def _read_multipart(request: web.Request) -> _Wanted:
     except (ValueError, RuntimeError, AssertionError) as error:
         message = "The multipart body cannot be read. Send a part 'sdp' and a part 'session'."
         raise Mistake("invalid_multipart", message) from error
-    if "sdp" not in parts:
-        raise Mistake("missing_required_parameter", "Missing required parameter: 'sdp'.", "sdp")
-    session = read_object(parts["session"]) if parts.get("session") else None
-    return _Wanted(_offer_in(parts["sdp"]), read_wanted(session))
-
-
-def _offer_in(raw: bytes) -> str:
-    try:
-        return read_offer(raw)
-    except OfferRefused as refused:
-        raise Mistake("invalid_offer", f"Failed to parse offer: {refused}") from refused
+    return parts
 
 
 def _arranged_refusal(status: int) -> Refusal:

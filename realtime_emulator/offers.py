@@ -6,14 +6,12 @@ cleanly. Everything wrong becomes `OfferRefused` here.
 
 from aiortc.sdp import MediaDescription, SessionDescription
 
+from realtime_emulator.refusals import OfferRefused
+
 MOST_SECTIONS = 8
 _KINDS = ("audio", "video", "application")
 BROKEN = (ValueError, LookupError, AttributeError, TypeError, AssertionError, ArithmeticError)
 """What aiortc raises on SDP that it cannot read, found by trying thousands of broken offers."""
-
-
-class OfferRefused(Exception):
-    """The offer cannot be parsed or answered; the text says why."""
 
 
 def read_offer(raw: bytes) -> str:

@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import Any, Protocol
 
 import structlog
-from aiortc.mediastreams import MediaStreamTrack
 
 from realtime_emulator.call import Call
+from realtime_emulator.line import Line, Outlet
 from realtime_emulator.mishaps import CUT_NETWORK, DROP_SIDEBAND, HANG_UP, SERVER_ERROR
-from realtime_emulator.peer import Channel, Peer
 from realtime_emulator.sideband import Sideband
 
 SESSION_OVER = "Your session hit the maximum duration of 60 minutes."
@@ -19,13 +19,34 @@ CLOSINGS = {"shutdown": (1001, "shutdown"), "session_limit": (1001, SESSION_OVER
 log = structlog.get_logger()
 
 
+class Studio(Protocol):
+    """What calls are made of: with sound, or without."""
+
+    @property
+    def most_calls(self) -> int: ...
+
+    def read_offer(self, raw: bytes) -> str:
+        """The offer as a text that a peer can answer. Raises `OfferRefused`."""
+
+    def make(self, line: Line) -> Call: ...
+
+    def pace(self, rate: float) -> None:
+        """New calls say so many events per second by themselves. Raises `Mistake` where that cannot be."""
+
+    async def open(self) -> None:
+        """Before the first call."""
+
+    async def close(self) -> None:
+        """After the last one."""
+
+
 class OpenCall:
     """What happens at the peer is told here."""
 
     def __init__(self, call: Call, end: Callable[["OpenCall", str], None], now: Callable[[], int]) -> None:
         self.call = call
-        self.peer = Peer(self)
-        self.sidebands: set[Sideband] = set()
+        self.peer = call.connect(self)
+        self.sidebands: dict[Sideband, dict[str, Any]] = {}
         self._end, self._now = end, now
         self._timers: list[asyncio.TimerHandle] = []
 
@@ -60,21 +81,17 @@ class OpenCall:
     def peer_left(self) -> None:
         self._end(self, "peer")
 
-    def channel_opened(self, channel: Channel) -> None:
+    def channel_opened(self, channel: Outlet) -> None:
         self.call.line.channel = channel
         self.call.line.greet(channel)
 
-    def channel_spoke(self, channel: Channel, raw: str | bytes) -> None:
+    def channel_spoke(self, channel: Outlet, raw: str | bytes) -> None:
         self.call.hear(raw, "data_channel", channel)
-
-    def track_came(self, track: MediaStreamTrack) -> None:
-        self.call.listen(track)
 
     def attach(self, sideband: Sideband) -> None:
         record = self.call.line.record
-        self.sidebands.add(sideband)
+        self.sidebands[sideband] = self.call.line.ledger.note_attached(record)
         self.call.line.sidebands.append(sideband)
-        record.sideband_attaches += 1
         record.sidebands = len(self.sidebands)
         log.info("sideband_attached", call=self.id)
         if record.ended_at is not None:  # it ended while the sideband shook hands
@@ -83,9 +100,11 @@ class OpenCall:
         self._befall_sideband(sideband)
 
     def detach(self, sideband: Sideband) -> None:
-        self.sidebands.discard(sideband)
-        if sideband in self.call.line.sidebands:
-            self.call.line.sidebands.remove(sideband)
+        attachment = self.sidebands.pop(sideband, None)
+        if attachment is None:
+            return
+        self.call.line.ledger.note_detached(attachment, sideband.by, sideband.code)
+        self.call.line.sidebands.remove(sideband)
         self.call.line.record.sidebands = len(self.sidebands)
 
     async def close(self, by: str) -> None:

@@ -19,7 +19,9 @@ from aiortc.exceptions import (
 from aiortc.jitterbuffer import JitterBuffer
 from aiortc.mediastreams import MediaStreamTrack
 
-from realtime_emulator.offers import BROKEN, OfferRefused
+from realtime_emulator.call import Listener
+from realtime_emulator.offers import BROKEN
+from realtime_emulator.refusals import OfferRefused
 
 CONSENT_INTERVAL_SECONDS = 0.8
 CONSENT_FAILURES = 3
@@ -33,18 +35,13 @@ of the time in which an interruption has to be noticed."""
 _UNANSWERABLE = (*BROKEN, OSError, InternalError, InvalidAccessError, InvalidStateError, OperationError)
 
 
-class Listener(Protocol):
-    """Who is told what happens at the peer."""
+class Voice(Protocol):
+    """What is heard by the peer, and where it is heard."""
 
-    def peer_connected(self) -> None: ...
+    @property
+    def speaker(self) -> MediaStreamTrack: ...
 
-    def peer_left(self) -> None: ...
-
-    def channel_opened(self, channel: "Channel") -> None: ...
-
-    def channel_spoke(self, channel: "Channel", raw: str | bytes) -> None: ...
-
-    def track_came(self, track: MediaStreamTrack) -> None: ...
+    def listen(self, track: MediaStreamTrack) -> None: ...
 
 
 def bind_to(host: str) -> None:
@@ -76,27 +73,29 @@ class Channel:
     def __init__(self, channel: RTCDataChannel) -> None:
         self._channel = channel
 
-    def send(self, text: str) -> None:
-        if self._channel.readyState == "open":
-            self._channel.send(text)
+    def send(self, text: str) -> bool:
+        if self._channel.readyState != "open":
+            return False
+        self._channel.send(text)
+        return True
 
 
 class Peer:
-    def __init__(self, listener: Listener) -> None:
-        self._listener = listener
+    def __init__(self, listener: Listener, voice: Voice) -> None:
+        self._listener, self._speaker = listener, voice.speaker
         # Without this, aiortc asks a public STUN server, and waits for it.
         self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-        self._connection.on("track", listener.track_came)
+        self._connection.on("track", voice.listen)
         self._connection.on("datachannel", self._open_channel)
         self._connection.on("connectionstatechange", self._follow_state)
         self._connected = False
 
-    async def answer(self, offer: str, speaker: MediaStreamTrack) -> str:
+    async def answer(self, offer: str) -> str:
         """The SDP answer to an offer out of `read_offer`. Raises `OfferRefused`; then the peer must be closed."""
         try:
             await self._connection.setRemoteDescription(RTCSessionDescription(sdp=offer, type="offer"))
             if any(one.kind == "audio" for one in self._connection.getTransceivers()):
-                self._connection.addTrack(speaker)
+                self._connection.addTrack(self._speaker)
             await self._connection.setLocalDescription(await self._connection.createAnswer())
         except _UNANSWERABLE as error:
             raise OfferRefused(str(error)[:200] or type(error).__name__) from error

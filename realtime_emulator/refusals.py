@@ -20,6 +20,10 @@ class Mistake(Exception):
         }
 
 
+class OfferRefused(Exception):
+    """The offer cannot be parsed or answered; the text says why."""
+
+
 class Refusal(Exception):
     """An HTTP answer that is not the one asked for: a status and the envelope `{"error": {…}}`."""
 

@@ -13,8 +13,7 @@ from realtime_emulator.conversation import Item
 from realtime_emulator.line import Line
 from realtime_emulator.mishaps import FAIL_RESPONSE
 from realtime_emulator.output import FunctionCall, Message, Output
-from realtime_emulator.speaker import Speaker
-from realtime_emulator.speech import Speech, Synthesizer
+from realtime_emulator.sound import Loudspeaker, Reader, Spoken
 from realtime_emulator.usage import ASSISTANT_MS_PER_TOKEN, Meter
 
 THINKING_MS = (10, 30)
@@ -34,8 +33,8 @@ TOKENS_PER_MINUTE = 40_000
 class Voice:
     """What makes responses audible, and what counts their tokens."""
 
-    synthesizer: Synthesizer
-    speaker: Speaker
+    synthesizer: Reader
+    speaker: Loudspeaker
     meter: Meter
 
 
@@ -121,14 +120,14 @@ class Response:
         else:
             output.close("completed")
 
-    def _affordable(self, pieces: list[str], speech: Speech | None) -> list[str]:
+    def _affordable(self, pieces: list[str], speech: Spoken | None) -> list[str]:
         """As many pieces as `max_output_tokens` allows, each with its share of the sound."""
         if self._max_output_tokens == "inf":
             return pieces
         sound = speech.ms / ASSISTANT_MS_PER_TOKEN if speech else 0
         return pieces[: max(1, int(self._max_output_tokens / (1 + sound / len(pieces))))]
 
-    async def _let_out(self, output: Output, speech: Speech) -> None:
+    async def _let_out(self, output: Output, speech: Spoken) -> None:
         if self.finished.is_set():
             return
         speaker = self._voice.speaker
@@ -141,7 +140,7 @@ class Response:
             except TimeoutError:
                 return  # the peer went away in between; the events need not wait for it
 
-    async def _keep_pace(self, place: int, pieces: int, speech: Speech | None) -> None:
+    async def _keep_pace(self, place: int, pieces: int, speech: Spoken | None) -> None:
         if speech and place >= HEAD_PIECES:
             await asyncio.sleep(speech.ms / 1000 / pieces / FASTER_THAN_SPEECH)
         else:

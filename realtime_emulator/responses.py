@@ -9,8 +9,7 @@ from realtime_emulator.refusals import Mistake
 from realtime_emulator.response import Response, Voice
 from realtime_emulator.response_options import read_input, read_options
 from realtime_emulator.session import Session
-from realtime_emulator.speaker import Cut, Speaker
-from realtime_emulator.speech import Synthesizer
+from realtime_emulator.sound import Cut, Loudspeaker, Reader
 from realtime_emulator.usage import Meter
 
 MOST_ASIDE = 16
@@ -20,7 +19,7 @@ KEPT_RESPONSES = 64
 
 
 class Responses:
-    def __init__(self, line: Line, synthesizer: Synthesizer, speaker: Speaker) -> None:
+    def __init__(self, line: Line, synthesizer: Reader, speaker: Loudspeaker) -> None:
         self._line, self._speaker = line, speaker
         self._voice = Voice(synthesizer, speaker, Meter())
         self._latest: Response | None = None

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 from av.audio.frame import AudioFrame
 
-from realtime_emulator.speech import RATE, Speech
+from realtime_emulator.sound import Cut, Spoken
+from realtime_emulator.speech import RATE
 
 FRAME_MS = 20
 FRAME_SAMPLES = RATE * FRAME_MS // 1000
@@ -31,14 +32,6 @@ class _Playing:
     response_id: str
     pcm: bytes
     sent: int = 0
-
-
-@dataclass(frozen=True)
-class Cut:
-    """A response's sound that was cut off: how much of it had left, in ms; 0 when it had not begun."""
-
-    response_id: str
-    heard_ms: int
 
 
 class Speaker(MediaStreamTrack):
@@ -70,7 +63,7 @@ class Speaker(MediaStreamTrack):
     def speaking(self) -> bool:
         return bool(self._to_play)
 
-    def play(self, response_id: str, speech: Speech) -> None:
+    def play(self, response_id: str, speech: Spoken, /) -> None:
         """Queue it behind what is playing. Beyond `MOST_WAITING` it is dropped: nobody seems to listen."""
         if len(self._to_play) < MOST_WAITING:
             self._to_play.append(_Playing(response_id, speech.pcm))

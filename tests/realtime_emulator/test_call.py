@@ -6,7 +6,6 @@ import random
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 from av.audio.frame import AudioFrame
 
-from realtime_emulator.call import Call
 from realtime_emulator.conversation import Conversation
 from realtime_emulator.dialects import AZURE
 from realtime_emulator.identifiers import Identifiers
@@ -17,6 +16,7 @@ from realtime_emulator.script import Script
 from realtime_emulator.session import Session
 from realtime_emulator.speech import Synthesizer
 from realtime_emulator.voice_activity import Detectors
+from realtime_emulator.voice_call import VoiceCall
 
 
 class Track(MediaStreamTrack):
@@ -37,10 +37,11 @@ class Track(MediaStreamTrack):
         return frame
 
 
-def make_call() -> Call:
+def make_call() -> VoiceCall:
     chance = random.Random(1)
     session = Session("sess_x", {"type": "realtime"}, 0)
-    record = Ledger().open_call("rtc_x", "azure")
+    ledger = Ledger()
+    record = ledger.open_call("rtc_x", "azure")
     line = Line(
         "rtc_x",
         AZURE,
@@ -51,11 +52,12 @@ def make_call() -> Call:
         Script(),
         Mishaps(),
         record,
+        ledger,
         filtered=False,
     )
     detectors = Detectors()
     detectors.give_back(detectors.borrow())
-    return Call(line, Synthesizer(), detectors)
+    return VoiceCall(line, Synthesizer(), detectors)
 
 
 def test_every_incoming_track_is_drained_and_only_the_first_sound_is_heard() -> None:

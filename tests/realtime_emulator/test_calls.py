@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from realtime_emulator.calls import MOST_CALLS
+from realtime_emulator.voice_call import MOST_CALLS
 
 TEXT_ONLY = {"output_modalities": ["text"]}
 

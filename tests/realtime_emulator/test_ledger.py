@@ -6,6 +6,8 @@ from typing import Any
 
 import requests
 
+from realtime_emulator.ledger import Events, Ledger, Room
+
 
 def test_it_knows_a_voice_call_from_end_to_end(emulator: Any, caller: Any, voices: dict[str, bytes]) -> None:
     async def talk() -> tuple[list[dict[str, Any]], dict[str, Any]]:
@@ -83,3 +85,30 @@ def test_an_offer_that_was_refused_is_no_call(emulator: Any) -> None:
 
 def test_it_is_well(emulator: Any) -> None:
     assert requests.get(f"{emulator.base}/healthz", timeout=5).json() == {"status": "ok"}
+
+
+def test_what_finds_no_place_is_counted() -> None:
+    room = Room(2)
+    events = Events(room)
+    for number in range(5):
+        events.note("x", f"event_{number}", number, 300, channel=False)
+    assert events.as_columns()["event_id"] == ["event_0", "event_1"]
+    assert events.as_columns()["sidebands"] == [255, 255]
+    assert room.dropped == 3
+    room.give_back(2)
+    assert room.take()
+
+
+def test_what_is_forgotten_gives_its_places_back_but_not_what_was_dropped_of_open_calls() -> None:
+    ledger = Ledger(lambda: 1.0)
+    over, still_open = ledger.open_call("rtc_1", "azure"), ledger.open_call("rtc_2", "azure")
+    for record in (over, still_open):
+        ledger.note_attached(record)
+        ledger.note_client_event(record, "sideband", "session.update", None)
+    over.ended_at = 1
+    ledger.note_request("GET", "/v1/realtime", 101, "bearer")
+    ledger.forget_what_is_over()
+    told = ledger.as_json()
+    assert [call["id"] for call in told["calls"]] == ["rtc_2"]
+    assert told["requests"] == []
+    assert set(told["dropped"].values()) == {0}

@@ -3,7 +3,8 @@
 import asyncio
 from itertools import count
 
-from realtime_emulator.speaker import FRAME_BYTES, FRAME_MS, Cut, Speaker
+from realtime_emulator.sound import Cut
+from realtime_emulator.speaker import FRAME_BYTES, FRAME_MS, Speaker
 from realtime_emulator.speech import Speech
 
 LOUD = b"\x00\x20" * (FRAME_BYTES // 2)
