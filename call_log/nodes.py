@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Select, case, delete, insert, select, update
 from call_log.clock import DatabaseClock
 from call_log.holding import lives
 from call_log.lock import FileLock
-from call_log.schema import nodes
+from call_log.schema import calls, nodes
 
 _SUSPECT = struct.Struct("<q")
 
@@ -127,7 +127,9 @@ def drain(db: Connection, node_id: str) -> None:
 
 
 def leave(db: Connection, node_id: str) -> None:
-    """Remove the node's row; with it, by the foreign key, goes its hold on every call."""
+    """Remove the node's row; with it, by the foreign key, goes its hold on every call. What it had reserved is for
+    others to inherit."""
+    db.execute(update(calls).where(calls.c.heir == node_id).values(heir=None))
     db.execute(delete(nodes).where(nodes.c.node_id == node_id))
 
 

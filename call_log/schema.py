@@ -108,6 +108,7 @@ calls = Table(
 
 _open = calls.c.ended_at.is_(None)
 _held = calls.c.holder.is_not(None)
+_reserved = calls.c.heir.is_not(None)
 _kept_for_a_time = calls.c.keep_until.is_not(None) & calls.c.erased_at.is_(None)
 _being_erased = calls.c.erased_at.is_not(None) & calls.c.scrubbed_at.is_(None)
 _known_upstream = calls.c.upstream_call_id.is_not(None)
@@ -124,6 +125,7 @@ Index(
     postgresql_where=_known_upstream,
 )
 Index("ix_calls_open", calls.c.holder, calls.c.state, sqlite_where=_open, postgresql_where=_open)
+Index("ix_calls_heir", calls.c.heir, sqlite_where=_reserved, postgresql_where=_reserved)
 Index("ix_calls_holder", calls.c.holder, sqlite_where=_held, postgresql_where=_held)
 
 Index(

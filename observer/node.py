@@ -194,7 +194,7 @@ class Node:
                     await self._serve_once(waiting)
 
     async def _serve_once(self, waiting: Work) -> None:
-        if waiting.claimable and not self._line.leaving.is_set():
+        if (waiting.claimable or self._free_locks) and not self._line.leaving.is_set():
             await succession.bury_the_dead(self._line)
             for call in await self._writer.run(self._claim):
                 self._follow(ObservedCall(call, self._line))

@@ -73,6 +73,6 @@ class CallLogWatch:
         except StoreUnavailable as error:
             log.warning("store_unavailable", reason=str(error))
             return False
-        if waiting.something:
+        if waiting.something or free:
             self._loop.call_soon_threadsafe(self._tell, waiting, free)
         return waiting.dialling > 0

@@ -58,8 +58,8 @@ POINTS: dict[str, Point] = {
     "about to spill": Point("outage", "before", f"{JOURNAL}.append", hit=3),
     "spilled, not flushed": Point("outage", "before", "os:fdatasync", hit=3),
     "spilled": Point("outage", "after", f"{JOURNAL}.append", hit=3),
-    "the backlog is not committed": Point("return", "after", "observer.writer:record_rows", hit=9),
     "drained, the journal is not cleared": Point("return", "before", f"{JOURNAL}.clear"),
+    "drained, the journal is cleared": Point("return", "after", f"{JOURNAL}.clear"),
     "the dead's journal is not committed": Point("burial", "after", "call_log.recording:bury"),
     "the dead's journal is written": Point("burial", "before", f"{SUCCESSION}:_forget"),
     "told to stop, and said so": Point("hand_over", "before", f"{SUCCESSION}:_let_go_of_adopted"),
@@ -73,9 +73,7 @@ POINTS: dict[str, Point] = {
     "the end is written": Point("end", "after", f"{CALL}._write_end"),
 }
 
-OBSERVER = (
-    "from tests.crash_points import arm; arm({name!r}); from observer.__main__ import main; main({limits})"
-)
+OBSERVER = "from tests.crash_points import arm; arm({name!r}); from observer.__main__ import main; main()"
 WEB = "from tests.crash_points import arm; arm({name!r}); from gunicorn.app.wsgiapp import run; run()"
 
 

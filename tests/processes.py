@@ -137,6 +137,11 @@ class Emulator:
         """Ask for no more faults."""
         assert requests.delete(f"{self.url}/emulator/mishaps", timeout=5).ok
 
+    def talk(self, **settings: Any) -> None:
+        """Change the calls of an emulator without media: their pace, their end, what a second sideband meets."""
+        answer = requests.post(f"{self.url}/emulator/calls", json=settings, timeout=5)
+        assert answer.ok, answer.text
+
     def script(self, heard: list[str], replies: Mapping[str, str] | None = None) -> None:
         """What the next utterances are understood as, and what is answered."""
         said = {"heard": heard, "replies": dict(replies or {})}
@@ -187,12 +192,12 @@ class House:
         self.observers.append(observer)
         return observer
 
-    def start_web(self) -> Process:
-        """gunicorn on a socket that we bound, so that no port is guessed."""
+    def start_web(self, *arguments: str) -> Process:
+        """gunicorn on a socket that we bound, so that no port is guessed; `arguments` replace `-m gunicorn`."""
         with socket.create_server(("127.0.0.1", 0)) as bound:
             self.url = f"http://127.0.0.1:{bound.getsockname()[1]}"
-            arguments = ["-m", "gunicorn", "--bind", f"fd://{bound.fileno()}"]
-            self.web = Process.start("web", arguments, self.environ, self.folder, (bound.fileno(),))
+            gunicorn = [*(arguments or ("-m", "gunicorn")), "--bind", f"fd://{bound.fileno()}"]
+            self.web = Process.start("web", gunicorn, self.environ, self.folder, (bound.fileno(),))
         until(lambda: self.alive() and self._answers(), "the web's first answer")
         return self.web
 

@@ -111,6 +111,18 @@ def test_an_heir_adopts_the_calls_of_a_leaving_holder_one_by_one(store: Store, a
         assert calls.adopt(db, "n2", reserved, at=AT) is None, "once"
 
 
+def test_what_a_dead_heir_had_reserved_is_for_the_next_one(store: Store, answered: Any) -> None:
+    with store.writing() as db:
+        answered(db)
+        calls.claim(db, "n1", limit=1, at=AT)
+        nodes.drain(db, "n1")
+        assert len(calls.reserve(db, "n2", limit=1)) == 1
+        nodes.join(db, "n3", host="here", pid=3, lock_path="/x", version="1")
+        assert calls.reserve(db, "n3", limit=1) == []
+        nodes.leave(db, "n2")
+        assert len(calls.reserve(db, "n3", limit=1)) == 1
+
+
 @pytest.mark.parametrize("meanwhile", ["ended", "claimed by another", "released"])
 def test_what_was_reserved_is_adopted_only_if_nothing_happened_to_it(
     store: Store, answered: Any, meanwhile: str

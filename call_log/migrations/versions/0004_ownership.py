@@ -19,3 +19,5 @@ def upgrade() -> None:
     op.add_column("calls", sa.Column("heir", sa.Text))
     op.add_column("calls", sa.Column("crashes", sa.Integer, server_default="0", nullable=False))
     op.drop_index("ix_calls_wished", "calls")
+    reserved = sa.text("heir IS NOT NULL")
+    op.create_index("ix_calls_heir", "calls", ["heir"], sqlite_where=reserved, postgresql_where=reserved)
