@@ -37,6 +37,11 @@ def usage(pid: int) -> Usage:
     )
 
 
+def worker_of(master: int) -> int:
+    """The one worker of a gunicorn."""
+    return int(Path(f"/proc/{master}/task/{master}/children").read_text().split()[0])
+
+
 def wal_bytes(database_url: str) -> int:
     """The size of a SQLite store's WAL; 0 for other stores."""
     path = Path(database_url.removeprefix("sqlite:///") + "-wal")

@@ -7,27 +7,35 @@ which another process's reader, that looks every few milliseconds, sees the even
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from bench.evidence import Truth
 from bench.field import Field, put_up
-from bench.figures import Usage, tell_machine, tell_spread, tell_verdict, usage, wal_bytes
+from bench.figures import Usage, tell_machine, tell_spread, tell_verdict, usage, wal_bytes, worker_of
 from bench.reader import Sightings
 from bench.verdict import Verdict
 
 
+class Look(NamedTuple):
+    """What each process has used until now, by its name, and the WAL's size in bytes."""
+
+    used: dict[str, Usage]
+    wal: int
+
+
 @dataclass(frozen=True)
 class Outcome:
-    """`latencies` in milliseconds; `usages` of the observer, and `wals` in bytes, at start, middle and end."""
+    """`latencies` in milliseconds; `looks` are before the calls, then at the start, middle and end of their run."""
 
     verdict: Verdict
     latencies: list[float]
-    usages: list[Usage]
-    wals: list[int]
+    looks: list[Look]
 
 
 def main() -> None:
@@ -51,18 +59,25 @@ def run(
     folder: Path, calls: int, rate: float, seconds: float, per_second: float, database_url: str | None = None
 ) -> Outcome:
     with put_up(folder, rate=rate, database_url=database_url) as field:
-        empty = _look(field)
+        looks = [look(field)]
         field.open(calls, per_second)
         field.all_observed()
-        looks = [empty, _look(field)]
+        looks.append(look(field))
         for _ in range(2):
             time.sleep(seconds / 2)
-            looks.append(_look(field))
+            looks.append(look(field))
         field.silence()
         field.end()
         verdict, true = field.judge()
-    usages, wals = zip(*looks, strict=True)
-    return Outcome(verdict, latencies(true, field.reader.sightings), list(usages), list(wals))
+    return Outcome(verdict, latencies(true, field.reader.sightings), looks)
+
+
+def look(field: Field) -> Look:
+    web = field.house.web
+    pids = {"observer": field.house.observers[0].child.pid, "emulator": field.emulator.process.child.pid}
+    pids |= {"reader and callers": os.getpid()} | ({"web": worker_of(web.child.pid)} if web else {})
+    wal = wal_bytes(field.house.environ["DATABASE_URL"])
+    return Look({name: usage(pid) for name, pid in pids.items()}, wal)
 
 
 def latencies(true: list[Truth], sightings: Sightings) -> list[float]:
@@ -79,19 +94,19 @@ def latencies(true: list[Truth], sightings: Sightings) -> list[float]:
 def tell(outcome: Outcome, calls: int) -> None:
     tell_verdict(outcome.verdict)
     tell_spread("sent → durable, ms", outcome.latencies)
-    empty, *looks = outcome.usages
-    for name, look, wal in zip(("start", "middle", "end"), looks, outcome.wals[1:], strict=True):
+    empty, *looks = outcome.looks
+    for name, one in zip(("start", "middle", "end"), looks, strict=True):
+        of = one.used["observer"]
         print(
-            f"observer at the {name:7} RSS {look.rss_kib / 1024:7.1f} MiB, {look.descriptors} descriptors, "
-            f"{look.threads} threads, WAL {wal / 2**20:.1f} MiB"
+            f"observer at the {name:10} RSS {of.rss_kib / 1024:7.1f} MiB, {of.descriptors} descriptors, "
+            f"{of.threads} threads, WAL {one.wal / 2**20:.1f} MiB"
         )
-    cpu = (looks[-1].cpu_seconds - looks[0].cpu_seconds) / (looks[-1].at - looks[0].at)
-    print(f"observer's CPU             {cpu * 100:7.1f} % of one core")
-    print(f"observer's RSS per call    {(looks[-1].rss_kib - empty.rss_kib) / calls:7.1f} KiB")
-
-
-def _look(field: Field) -> tuple[Usage, int]:
-    return usage(field.house.observers[0].child.pid), wal_bytes(field.house.environ["DATABASE_URL"])
+    for name, first in looks[0].used.items():
+        last = looks[-1].used[name]
+        share = (last.cpu_seconds - first.cpu_seconds) / (last.at - first.at)
+        print(f"CPU, {name:21} {share * 100:9.1f} % of one core")
+    grown = looks[-1].used["observer"].rss_kib - empty.used["observer"].rss_kib
+    print(f"observer's RSS per call    {grown / calls:9.1f} KiB")
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import threading
 import time
 from array import array
 from collections import defaultdict
+from collections.abc import Iterator
 
 from sqlalchemy import ColumnElement, Connection, Integer, literal_column, select
 
@@ -37,17 +38,21 @@ class Sightings:
         self.seen_at.append(seen_at)
         self.event_ids.append(event_id)
 
+    def in_order(self) -> Iterator[tuple[int, int, str | None, float]]:
+        """(number, seq, event_id, UTC milliseconds) of each, as they were seen."""
+        return zip(self.numbers, self.seqs, self.event_ids, self.seen_at, strict=True)
+
     def of_calls(self) -> dict[int, list[Sight]]:
         """What was seen of each call, by its number."""
         found: dict[int, list[Sight]] = defaultdict(list)
-        for number, seq, event_id in zip(self.numbers, self.seqs, self.event_ids, strict=True):
+        for number, seq, event_id, _ in self.in_order():
             found[number].append(Sight(seq, event_id))
         return found
 
     def first_seen(self) -> dict[str, float]:
         """UTC milliseconds at which each event was first seen, by its id."""
         found: dict[str, float] = {}
-        for event_id, seen_at in zip(self.event_ids, self.seen_at, strict=True):
+        for _, _, event_id, seen_at in self.in_order():
             if event_id is not None:
                 found.setdefault(event_id, seen_at)
         return found
