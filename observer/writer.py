@@ -2,8 +2,9 @@
 
 Rows gather for at most 20 ms or 1,000 of them and are committed together, flushed to disk; only then is anybody told
 of them. Statements (claims, states, heartbeats) take their place in the same queue, so that a call's end is never
-written before its events. While the store is away, rows wait here and in the node's journal, acknowledged to nobody,
-and statements are refused. Knows order and durability; what a row means it does not know.
+written before its events; they wait for nobody, and what has come already goes into their transaction: each flush and
+each turn at the store's lock is dear. While the store is away, rows wait here and in the node's journal, acknowledged
+to nobody, and statements are refused. Knows order and durability; what a row means it does not know.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import groupby, islice
 from typing import Any, Protocol, TypeVar
 
 import structlog
@@ -63,6 +64,9 @@ class _Statement:
     result: asyncio.Future[Any]
 
 
+_Item = _Row | _Statement
+
+
 class Writer:
     """Start it inside the event loop; `failed` is set when the thread died, and then nothing is durable any more."""
 
@@ -94,7 +98,7 @@ class Writer:
         await self._room.wait()
 
     async def run(self, statement: Callable[[Connection], Result]) -> Result:
-        """Run a statement in a transaction of its own, behind every row that was appended before. Raises
+        """Run a statement behind every row that was appended before; when this returns, it is on disk. Raises
         StoreUnavailable, also while rows that came before it can't be written."""
         result: asyncio.Future[Result] = self._loop.create_future()
         self._queue.put(_Statement(statement, result))
@@ -119,19 +123,14 @@ class Writer:
                 self._loop.call_soon_threadsafe(self.failed.set)
 
     def _take_turns(self) -> None:
-        item = self._next()
-        while item is not None:
-            if isinstance(item, _Statement):
-                self._run(item)
-                item = self._next()
-            else:
-                batch, item = self._gather(item)
-                self._keep(batch)
-                item = self._next() if item is _NOTHING_YET else item
+        more = True
+        while more:
+            items, more = self._gather()
+            self._do(items)
         self._again_at = 0.0
         self._drain()
 
-    def _next(self) -> Any:
+    def _next(self) -> _Item | None:
         """What comes next in the queue; while rows wait for the store, it is asked again and again meanwhile."""
         while self._backlog:
             try:
@@ -140,23 +139,43 @@ class Writer:
                 self._drain()
         return self._queue.get()
 
-    def _gather(self, first: _Row) -> tuple[list[_Row], Any]:
-        """The batch that begins with `first`, and what stopped it: a statement, the end, or nothing yet."""
-        batch, until = [first], time.monotonic() + self._limits.batch_seconds
-        while len(batch) < self._limits.batch_rows:
+    def _gather(self) -> tuple[list[_Item], bool]:
+        """What is written in one transaction, and whether there will be more. Rows wait for others, a statement for
+        nobody: it takes along what has come already."""
+        first = self._next()
+        if first is None:
+            return [], False
+        items, until = [first], time.monotonic() + self._limits.batch_seconds
+        while len(items) < self._limits.batch_rows:
+            urgent = isinstance(items[-1], _Statement)
             try:
-                item = self._queue.get(timeout=max(0.0, until - time.monotonic()))
+                item = self._queue.get(not urgent, max(0.0, until - time.monotonic()))
             except queue.Empty:
                 break
-            if not isinstance(item, _Row):
-                return batch, item
-            batch.append(item)
-        return batch, _NOTHING_YET
+            if item is None:
+                return items, False
+            items.append(item)
+        return items, True
 
-    def _keep(self, batch: list[_Row]) -> None:
-        self._backlog.extend(batch)
+    def _do(self, items: list[_Item]) -> None:
         if not self._drain():
-            self._spill(batch)
+            self._put_off(items)
+            return
+        try:
+            self._commit(items)
+        except StoreUnavailable as error:
+            self._note_away(error)
+            self._put_off(items)
+
+    def _put_off(self, items: list[_Item]) -> None:
+        """Rows wait, in memory and in the journal; whoever wants a statement hears that it can't be, for now."""
+        rows = [item for item in items if isinstance(item, _Row)]
+        if rows:
+            self._backlog.extend(rows)
+            self._spill(rows)
+        for item in items:
+            if isinstance(item, _Statement):
+                self._loop.call_soon_threadsafe(_fail, item.result, StoreUnavailable(str(self._away)))
 
     def _drain(self) -> bool:
         """Commit what waits, oldest first; False when the store does not take it."""
@@ -165,19 +184,28 @@ class Writer:
         try:
             while self._backlog:
                 self._renew_if_away()
-                self._commit(list(islice(self._backlog, self._limits.batch_rows)))
+                waiting = list(islice(self._backlog, self._limits.batch_rows))
+                self._commit(waiting)
+                for _ in waiting:
+                    self._backlog.popleft()
         except StoreUnavailable as error:
             self._note_away(error)
             return False
-        self._note_back()
         return True
 
-    def _commit(self, batch: list[_Row]) -> None:
+    def _commit(self, items: Sequence[_Item]) -> None:
+        """Everything in one transaction, in its order; then everybody is told."""
+        results: list[tuple[_Statement, Any]] = []
+        lost: set[tuple[int, int]] = set()
         with self._store.writing() as db:
-            lost = record_rows(db, self._node_id, [row.kept for row in batch], at=wall_clock())
-        for _ in batch:
-            self._backlog.popleft()
-        self._loop.call_soon_threadsafe(self._tell, batch, lost)
+            for are_rows, some in groupby(items, key=lambda item: isinstance(item, _Row)):
+                if are_rows:
+                    rows = [item.kept for item in some if isinstance(item, _Row)]
+                    lost |= record_rows(db, self._node_id, rows, at=wall_clock())
+                else:
+                    results += [(item, item.run(db)) for item in some if isinstance(item, _Statement)]
+        self._note_back(len(items))
+        self._loop.call_soon_threadsafe(self._tell, items, lost, results)
 
     def _renew_if_away(self) -> None:
         # Our heart seemed to have stopped as well: renew before anything else, and now and then while much is
@@ -201,17 +229,20 @@ class Writer:
             log.error("store_unavailable", reason=str(error))
         self._away = error
 
-    def _note_back(self) -> None:
-        if self._away is not None:
+    def _note_back(self, committed: int) -> None:
+        if self._away is not None and len(self._backlog) <= committed:
             self._journal.clear()
+            self._away = None
             log.info("store_available_again")
-        self._away = None
 
-    def _tell(self, batch: list[_Row], lost: set[tuple[int, int]]) -> None:
+    def _tell(
+        self, items: Sequence[_Item], lost: set[tuple[int, int]], results: list[tuple[_Statement, Any]]
+    ) -> None:
         told: dict[Recorded, list[EventRow]] = {}
-        for row in batch:
-            self._waiting_bytes -= len(row.kept.row.body)
-            told.setdefault(row.record, []).append(row.kept.row)
+        for row in items:
+            if isinstance(row, _Row):
+                self._waiting_bytes -= len(row.kept.row.body)
+                told.setdefault(row.record, []).append(row.kept.row)
         if self._waiting_bytes <= self._limits.waiting_max_bytes:
             self._room.set()
         for record, rows_of_call in told.items():
@@ -219,29 +250,9 @@ class Writer:
                 record.refused()
             else:
                 record.committed(rows_of_call)
-
-    def _run(self, statement: _Statement) -> None:
-        try:
-            if not self._drain():
-                raise StoreUnavailable(str(self._away))
-            with self._store.writing() as db:
-                result = statement.run(db)
-        except StoreUnavailable as error:
-            self._loop.call_soon_threadsafe(_fail, statement.result, error)
-        else:
-            self._loop.call_soon_threadsafe(_succeed, statement.result, result)
-
-
-class _NothingYet:
-    """The queue was empty when the batch was closed."""
-
-
-_NOTHING_YET = _NothingYet()
-
-
-def _succeed(future: asyncio.Future[Any], result: Any) -> None:
-    if not future.done():
-        future.set_result(result)
+        for statement, result in results:
+            if not statement.result.done():
+                statement.result.set_result(result)
 
 
 def _fail(future: asyncio.Future[Any], error: StoreUnavailable) -> None:
