@@ -3,10 +3,17 @@
 SQLite before 3.51.3 has a bug (from 3.7.0 on) that can corrupt the file: a checkpoint in one connection
 races with another connection that, finding the WAL wholly moved, starts it over from the beginning. Debian
 12 has 3.40. So no connection of ours checkpoints by itself (wal_autocheckpoint=0), and one process, the
-holder of the lease, does it while it also holds the write lock on another connection: nobody can write
-then, and only a writer starts the WAL over. PASSIVE waits for no reader and blocks none. The WAL starts
-over with the first write after a checkpoint that moved everything, when no reader is left in it; until then
-it grows. (The last connection of all to close moves everything too; by then it is alone.)
+holder of the lease, does it, in two steps, so that nobody can start the WAL over meanwhile:
+
+1. Most of it is moved while others write, under the guard of a reader of our own. A reader that is in the
+   WAL keeps it from being started over; one that found it wholly moved is not in it, but then it holds the
+   lock that a checkpoint needs (WAL_READ_LOCK(0)), and there is nothing to move.
+2. What was written meanwhile is moved while we hold the write lock: only a writer starts the WAL over. That
+   step alone keeps others waiting; without the first, it did so for a fifth of a busy second.
+
+PASSIVE waits for no reader and blocks none. The WAL starts over with the first write after a checkpoint that
+moved everything, when no reader is left in it; until then it grows. (The last connection of all to close
+moves everything too; by then it is alone.)
 
 After an erasure the WAL still holds the old pages. `wal_checkpoint(TRUNCATE)` would drop them, but where it does
 not get the write lock in time it silently becomes a PASSIVE one without that lock: the race above. So the WAL is
@@ -27,6 +34,7 @@ from call_log.lock import FileLock
 from call_log.sqlite import File
 
 WAL_HEADER_BYTES = 32
+_CHECKPOINT = "PRAGMA wal_checkpoint(PASSIVE)"
 
 
 class Checkpoint:
@@ -40,6 +48,7 @@ class Checkpoint:
         self._lease = FileLock(lease)
         self._turn = threading.Lock()
         self._connection: sqlite3.Connection | None = None
+        self._guard: sqlite3.Connection | None = None
 
     def run(self) -> None:
         """Move what can be moved, if this process has the lease or can have it. Raises StoreUnavailable."""
@@ -72,10 +81,23 @@ class Checkpoint:
         """The connection that did it, None without the lease."""
         if not (self._lease.taken or self._lease.acquire()):
             return None
+        self._connection = self._connection or self._connect()
+        with self._guarding():
+            self._connection.execute(_CHECKPOINT).fetchone()
         with self._writing():
-            self._connection = self._connection or self._connect()
-            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            self._connection.execute(_CHECKPOINT).fetchone()
         return self._connection
+
+    @contextlib.contextmanager
+    def _guarding(self) -> Iterator[None]:
+        """Be a reader of the database as it is now."""
+        self._guard = self._guard or self._file.connect(read_only=True)
+        self._guard.execute("BEGIN")
+        try:
+            self._guard.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
+            yield
+        finally:
+            self._guard.execute("ROLLBACK")
 
     def _write_anew(self, connection: sqlite3.Connection) -> bool:
         connection.execute("BEGIN IMMEDIATE")
@@ -97,6 +119,6 @@ class Checkpoint:
         return connection
 
     def _disconnect(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        for connection in filter(None, (self._connection, self._guard)):
+            connection.close()
+        self._connection = self._guard = None

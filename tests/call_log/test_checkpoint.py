@@ -2,6 +2,7 @@
 
 import multiprocessing
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -72,25 +73,55 @@ def test_a_reader_delays_the_start_over_but_does_not_block(store: Store, url: st
     assert _size(url, "-wal") == size
 
 
-def test_it_is_done_while_the_write_lock_is_held(
-    store: Store, url: str, held: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    stranger = sqlite3.connect(url.removeprefix("sqlite:///"), timeout=0, isolation_level=None)
-    connect, seen = sqlite3.connect, []
+class Spy(sqlite3.Connection):
+    """Tells `look` before each checkpoint, and after it."""
 
-    class Spy(sqlite3.Connection):
-        def execute(self, sql: str, *parameters: Any) -> sqlite3.Cursor:
-            if "checkpoint(" in sql:
-                with pytest.raises(sqlite3.OperationalError, match="locked"):
-                    stranger.execute("BEGIN IMMEDIATE")
-                seen.append(sql)
+    look: Callable[[str], None]
+
+    def execute(self, sql: str, *parameters: Any) -> sqlite3.Cursor:
+        if "checkpoint(" not in sql:
             return super().execute(sql, *parameters)
+        Spy.look("before")
+        result = super().execute(sql, *parameters)
+        Spy.look("after")
+        return result
 
+
+def _salts(url: str) -> bytes:
+    return Path(url.removeprefix("sqlite:///") + "-wal").read_bytes()[16:24]
+
+
+@pytest.mark.parametrize("moved_before", [False, True])
+def test_most_is_moved_while_others_write_and_the_wal_is_not_started_over_meanwhile(
+    store: Store, url: str, held: int, monkeypatch: pytest.MonkeyPatch, moved_before: bool
+) -> None:
+    if moved_before:
+        store.checkpoint()  # the next write would start the WAL over
+    stranger = sqlite3.connect(url.removeprefix("sqlite:///"), timeout=0, isolation_level=None)
+    connect, salts, locked = sqlite3.connect, [_salts(url)], []
+
+    def look(when: str) -> None:
+        try:
+            stranger.execute("UPDATE calls SET summary = 'x'")
+        except sqlite3.OperationalError:
+            locked.append(when)
+        else:
+            salts.append(_salts(url))
+
+    Spy.look = staticmethod(look)
     monkeypatch.setattr(sqlite3, "connect", lambda *a, **k: connect(*a, **k, factory=Spy))
-    store.checkpoint()
-    assert seen == ["PRAGMA wal_checkpoint(PASSIVE)"]
-    stranger.execute("BEGIN IMMEDIATE")
+    other = Store(url)
+    store.close()
+    other.checkpoint()
+    assert locked == ["before", "after"], "the second step is under the write lock, the first is not"
+    assert len(salts) == 3
+    assert len(set(salts[1:])) == 1, "nobody started the WAL over during the first step"
+    before = _size(url)
+    stranger.execute("UPDATE calls SET summary = 'y'")
+    assert _salts(url) != salts[-1], "all of it was moved, and so the next write begins anew"
+    assert _size(url) == before
     stranger.close()
+    other.close()
 
 
 def _lead(url: str, leading: Any, leave: Any) -> None:
