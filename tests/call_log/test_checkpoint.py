@@ -102,7 +102,7 @@ def test_most_is_moved_while_others_write_and_the_wal_is_not_started_over_meanwh
 
     def look(when: str) -> None:
         try:
-            stranger.execute("UPDATE calls SET summary = 'x'")
+            stranger.execute("UPDATE calls SET created_at = created_at + 1")
         except sqlite3.OperationalError:
             locked.append(when)
         else:
@@ -117,7 +117,7 @@ def test_most_is_moved_while_others_write_and_the_wal_is_not_started_over_meanwh
     assert len(salts) == 3
     assert len(set(salts[1:])) == 1, "nobody started the WAL over during the first step"
     before = _size(url)
-    stranger.execute("UPDATE calls SET summary = 'y'")
+    stranger.execute("UPDATE calls SET created_at = created_at + 1")
     assert _salts(url) != salts[-1], "all of it was moved, and so the next write begins anew"
     assert _size(url) == before
     stranger.close()
