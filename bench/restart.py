@@ -12,6 +12,7 @@ import signal
 import sys
 import tempfile
 import time
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,11 +46,12 @@ def main() -> None:
     parser.add_argument("--database-url", default=None)
     asked = parser.parse_args()
     tell_machine(
-        f"{asked.calls} calls × {asked.rate:g} events/s, {asked.rollovers} rollovers under {asked.connects:g} connects/s"
+        f"{asked.calls} calls × {asked.rate:g} events/s, {asked.rollovers} rollovers under {asked.connects:g} calls/s"
     )
     with tempfile.TemporaryDirectory() as folder:
-        with put_up(Path(folder), rate=asked.rate, database_url=asked.database_url) as field:
-            outcome = run(field, asked.calls, asked.rollovers, asked.connects)
+        field = put_up(Path(folder), rate=asked.rate, database_url=asked.database_url)
+        with field as put:
+            outcome = run(put, asked.calls, asked.rollovers, asked.connects)
     tell(outcome)
     sys.exit(not outcome.verdict.is_good or bool(outcome.refused))
 
@@ -97,11 +99,12 @@ def stop(field: Field) -> None:
 
 
 def tell(outcome: Outcome) -> None:
-    print(
-        f"all attached again         {outcome.from_stop:9.2f} s after the stop, {outcome.from_start:.2f} s after the start"
-    )
+    print(f"all attached again         {outcome.from_stop:9.2f} s after the stop")
+    print(f"                           {outcome.from_start:9.2f} s after the start")
     print(f"calls opened meanwhile     {outcome.opened:9}")
-    print(f"calls refused              {len(outcome.refused):9}  {sorted(set(outcome.refused))[:5]}")
+    print(f"calls refused              {len(outcome.refused):9}")
+    for met, times in Counter(outcome.refused).most_common(5):
+        print(f"    {times} times {met}")
     tell_verdict(outcome.verdict)
 
 
