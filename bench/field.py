@@ -18,6 +18,7 @@ from bench import evidence
 from bench.evidence import Truth
 from bench.reader import Reader
 from bench.verdict import Verdict
+from call_log import nodes
 from call_log.store import Store
 from tests.processes import Emulator, House, Process, until
 
@@ -55,6 +56,11 @@ class Field:
 
     def all_observed(self, seconds: float = PATIENCE_SECONDS) -> None:
         until(lambda: all(call["sidebands"] for call in self._upstream_calls()), "sidebands", seconds)
+
+    def nodes(self) -> int:
+        """How many observers are there and have not said that they leave."""
+        with self.store.reading() as db:
+            return len(nodes.live(db))
 
     def silence(self) -> None:
         """Nobody says anything more; returns when each call is attached and all that was said is in the log."""

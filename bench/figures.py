@@ -73,7 +73,9 @@ def tell_verdict(verdict: Verdict) -> None:
         print(f"{fault:26} {verdict.count(fault):9}")
         for said in verdict.faults.get(fault, [])[:FAULTS_SHOWN]:
             print(f"    {said}")
-    print(f"gaps                       {dict(verdict.gaps)}, {verdict.gap_ms / 1000:.1f} s in all")
+    print(f"gaps                       {verdict.gap_ms / 1000:9.1f} s in all")
+    for cause, lengths in verdict.gaps.items():
+        tell_spread(f"    {cause}, ms", [float(ms) for ms in lengths])
     if verdict.outcome_unknown:
         print(f"intents of unknown outcome {verdict.outcome_unknown:9}")
     tell_spread("take-over in the log, ms", [float(ms) for ms in verdict.takeovers_ms])

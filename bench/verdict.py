@@ -48,16 +48,16 @@ class Sight(NamedTuple):
 
 @dataclass
 class Verdict:
-    """`faults`: `{"lost": […], "unmarked gap": […], …}`, each a sentence; empty when all is well. `gap_ms`: the sum of
-    all gaps as the log tells them; `takeovers_ms` from the last event of one holder to the first of the next."""
+    """`faults`: `{"lost": […], "unmarked gap": […], …}`, each a sentence; empty when all is well. `gaps`: how long
+    each lasted as the log tells it, in ms, by cause; `takeovers_ms`: from the last event of one holder to the first
+    of the next."""
 
     faults: dict[str, list[str]] = field(default_factory=dict)
     calls: int = 0
     sent: int = 0
     stored: int = 0
     late: int = 0
-    gaps: Counter[str] = field(default_factory=Counter)
-    gap_ms: int = 0
+    gaps: dict[str, list[int]] = field(default_factory=dict)
     takeovers_ms: list[int] = field(default_factory=list)
     outcome_unknown: int = 0
 
@@ -66,6 +66,10 @@ class Verdict:
 
     def count(self, fault: str) -> int:
         return len(self.faults.get(fault, ()))
+
+    @property
+    def gap_ms(self) -> int:
+        return sum(sum(lengths) for lengths in self.gaps.values())
 
     @property
     def is_good(self) -> bool:
@@ -215,9 +219,9 @@ def _add_times(verdict: Verdict, rows: Sequence[EventRow], late: set[int]) -> No
 
 
 def _add_gap(verdict: Verdict, said: Mapping[str, Any]) -> None:
-    verdict.gaps[str(said["cause"])] += 1
-    if said.get("from_at") is not None and said.get("until_at") is not None:
-        verdict.gap_ms += said["until_at"] - said["from_at"]
+    began, ended = said.get("from_at"), said.get("until_at")
+    length = 0 if began is None or ended is None else ended - began
+    verdict.gaps.setdefault(str(said["cause"]), []).append(length)
 
 
 def _said(row: EventRow) -> dict[str, Any]:

@@ -68,7 +68,7 @@ def test_a_healthy_log_is_good_and_its_gaps_are_told() -> None:
     assert verdict.faults == {}
     assert verdict.is_good
     assert (verdict.sent, verdict.stored, verdict.late) == (10, 8, 1)
-    assert verdict.gaps == {"taken_over": 1, "detached": 1}
+    assert verdict.gaps == {"taken_over": [250], "detached": [250]}
     assert verdict.gap_ms == 500
     assert verdict.takeovers_ms == [300]
 
