@@ -42,7 +42,17 @@ class Cluster:
         self._programs = _programs()
         if os.geteuid() == 0:  # the server refuses to run as root
             shutil.chown(self.folder, USER, USER)
-        made = [self._programs / "initdb", "-D", self.folder / "data", "-U", USER, "-A", "trust", "-E", "UTF8"]
+        made = [
+            self._programs / "initdb",
+            "-D",
+            self.folder / "data",
+            "-U",
+            USER,
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+        ]
         subprocess.run(
             [*_as_its_user(), *made, "--no-sync", "--locale=C.UTF-8"], check=True, stdout=subprocess.DEVNULL
         )
