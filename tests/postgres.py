@@ -43,9 +43,9 @@ class Cluster:
         if os.geteuid() == 0:  # the server refuses to run as root
             shutil.chown(self.folder, USER, USER)
         made = [
-            self._programs / "initdb",
+            str(self._programs / "initdb"),
             "-D",
-            self.folder / "data",
+            str(self.folder / "data"),
             "-U",
             USER,
             "-A",
