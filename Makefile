@@ -15,7 +15,7 @@ run: $(VENV)/emulator.installed
 	@exec $(BIN)/python -m switchboard up
 
 test: $(VENV)/dev.installed check
-	@sh requirements/system.sh chromium flite
+	@sh requirements/system.sh chromium flite postgresql
 	$(BIN)/python -m pytest $(PYTEST)
 
 check: $(VENV)/dev.installed

@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from call_log import migrations, verify
 from call_log.errors import SchemaBehind, StoreUnavailable
 from call_log.seal import BadKey, Seal
-from call_log.sqlite import File
-from call_log.store import Store
+from call_log.store import Store, database_at
 from call_log.verify import Verdict
 
 DEFAULT_URL = "sqlite:///var/switchboard.db"
@@ -66,7 +65,7 @@ def _upgrade(url: str) -> str:
 
 
 def _check(url: str) -> str:
-    migrations.require_current(File.at(url))
+    migrations.require_current(database_at(url))
     return "the tables are up to date"
 
 

@@ -19,6 +19,7 @@ from call_log.holding import conclude, outlived, unheld
 from call_log.holding import held as held
 from call_log.holding import reserve as reserve
 from call_log.holding import update_held as update_held
+from call_log.postgres_watch import hint
 from call_log.schema import calls, texts
 from call_log.seal import new_salt
 from call_log.states import Certainty, EndReason, State, before
@@ -69,6 +70,7 @@ def dial(
     )
     call = Call.read(db.execute(row.returning(calls)).one())
     _write_text(db, call.number, "metadata", metadata)
+    hint(db)
     return call
 
 
@@ -93,6 +95,7 @@ def answer(
         .returning(calls)
     )
     answered = db.execute(row).one_or_none()
+    hint(db)
     return Call.read(answered) if answered else None
 
 

@@ -26,12 +26,15 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
 from call_log.errors import StoreUnavailable
 from call_log.lock import FileLock
-from call_log.sqlite import File
+
+if TYPE_CHECKING:
+    from call_log.sqlite import File
 
 WAL_HEADER_BYTES = 32
 _CHECKPOINT = "PRAGMA wal_checkpoint(PASSIVE)"
@@ -41,7 +44,7 @@ class Checkpoint:
     """This process's part in it."""
 
     def __init__(
-        self, file: File, writing: Callable[[], contextlib.AbstractContextManager[Connection]], lease: Path
+        self, file: "File", writing: Callable[[], contextlib.AbstractContextManager[Connection]], lease: Path
     ) -> None:
         self._file = file
         self._writing = writing

@@ -7,9 +7,10 @@ no event can be written past the fence.
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, exc, select
 
-from call_log.holding import held
+from call_log import postgres_events
+from call_log.holding import last_seqs
 from call_log.schema import events
 
 
@@ -41,19 +42,40 @@ def append(db: Connection, node_id: str, holdings: Mapping[int, int], rows: Sequ
 
     `holdings` is `{number: epoch}`; a call that is not in it, or that has moved on to another epoch, is
     refused whole, and the others are written all the same. `calls.last_seq` and `calls.head` follow in the
-    same transaction. A (number, seq) that is there already is a fault of the writer and raises sqlalchemy's
-    IntegrityError.
+    same transaction. Rows that are there already are passed over: where a connection was lost during a COMMIT,
+    nobody knows what became of it, and the whole batch comes again. Another event in the same place is a fault
+    of the writer and raises sqlalchemy's IntegrityError.
     """
     asked = {row.number for row in rows}
-    mine = held(db, node_id, {number: holdings[number] for number in asked & holdings.keys()})
+    mine = last_seqs(db, node_id, {number: holdings[number] for number in asked & holdings.keys()})
     accepted = [storable(row) for row in rows if row.number in mine]
+    accepted = [row for row in accepted if row.seq > mine[row.number] or not _is_there(db, row)]
     if accepted:
-        db.exec_driver_sql(_INSERT, accepted)
-        last = {row.number: row for row in sorted(accepted, key=lambda row: row.seq)}
-        db.exec_driver_sql(
-            _RAISE_LAST_SEQ, [(row.seq, row.link, number, row.seq) for number, row in last.items()]
-        )
-    return asked - mine
+        _insert(db, accepted)
+    return asked - mine.keys()
+
+
+def _insert(db: Connection, rows: Sequence[EventRow]) -> None:
+    last = {row.number: row for row in sorted(rows, key=lambda row: row.seq)}.values()
+    if db.dialect.name == "postgresql":
+        postgres_events.copy(db, EventRow._fields, rows)
+        postgres_events.raise_last_seq(db, [(row.number, row.seq, row.link) for row in last])
+    else:
+        db.exec_driver_sql(_INSERT, list(rows))
+        db.exec_driver_sql(_RAISE_LAST_SEQ, [(row.seq, row.link, row.number, row.seq) for row in last])
+
+
+def _is_there(db: Connection, row: EventRow) -> bool:
+    there = db.execute(
+        select(events).where(events.c.number == row.number, events.c.seq == row.seq)
+    ).one_or_none()
+    if there is not None and EventRow(*there) != row:
+        raise exc.IntegrityError(f"event {row.seq} of call {row.number} is another one", None, _Taken())
+    return there is not None
+
+
+class _Taken(Exception):
+    """The place of an event is another's."""
 
 
 def after(

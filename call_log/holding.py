@@ -6,9 +6,23 @@ It knows leases and epochs. It refuses to know what is written behind the fence.
 from collections.abc import Collection, Mapping
 from typing import Any, Literal, TypedDict, Unpack
 
-from sqlalchemy import ColumnElement, Connection, FromClause, and_, exists, func, or_, select, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    FromClause,
+    Select,
+    and_,
+    cast,
+    exists,
+    func,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.sql.dml import ReturningUpdate
 
+from call_log import postgres_nodes
 from call_log.call import Call
 from call_log.clock import DatabaseClock
 from call_log.schema import calls, inbox, nodes
@@ -38,19 +52,25 @@ class Changes(TypedDict, total=False):
 def held(db: Connection, node_id: str, holdings: Mapping[int, int]) -> set[int]:
     """Of `{number: epoch}`, the numbers that this node still holds at that epoch.
 
-    Call it in the transaction that writes: the rows stay locked against a new claim until the commit (on
-    SQLite the transaction's write lock does it; on PostgreSQL FOR SHARE, in the order of the numbers so
-    that two nodes cannot deadlock). At most 32,000 holdings.
+    Call it in the transaction that writes: the rows stay locked against a new claim until the commit. At most
+    32,000 holdings.
     """
+    return set(last_seqs(db, node_id, holdings))
+
+
+def last_seqs(db: Connection, node_id: str, holdings: Mapping[int, int]) -> dict[int, int]:
+    """The same, with the sequence number of the last event of each: `{number: last_seq}`."""
+    # On SQLite the transaction's write lock does it. On PostgreSQL FOR NO KEY UPDATE, in the order of the numbers
+    # so that two transactions cannot deadlock; with FOR SHARE, two that both go on to raise last_seq would.
     if not holdings:
-        return set()
+        return {}
     rows = db.execute(
-        select(calls.c.number, calls.c.epoch)
+        select(calls.c.number, calls.c.epoch, calls.c.last_seq)
         .where(calls.c.holder == node_id, calls.c.number.in_(holdings))
         .order_by(calls.c.number)
-        .with_for_update(read=True)
+        .with_for_update(key_share=True)
     )
-    return {number for number, epoch in rows if holdings[number] == epoch}
+    return {number: last_seq for number, epoch, last_seq in rows if holdings[number] == epoch}
 
 
 def update_held(db: Connection, number: int, epoch: int, node_id: str, **changes: Unpack[Changes]) -> bool:
@@ -77,7 +97,7 @@ def conclude(db: Connection, ending: ReturningUpdate[int], *, at: int) -> list[i
     """Run an update that ends calls and returns their numbers. In the same transaction the days for which
     each is kept begin to count, and what is left in their inboxes is marked as taken, by nobody. Returns the
     numbers."""
-    keep_until = at + calls.c.retention_days * DAY_MS
+    keep_until = at + cast(calls.c.retention_days, BigInteger) * DAY_MS
     numbers = list(db.scalars(ending.values(keep_until=keep_until)))
     left = update(inbox).where(inbox.c.number.in_(numbers), inbox.c.taken_at.is_(None))
     db.execute(left.values(taken_at=at, body=None))
@@ -94,6 +114,9 @@ def claim(
     nobody for dead by the heartbeat alone until it has renewed for a full lease again. `free_locks` comes from
     `nodes.free_locks`.
     """
+    if db.dialect.name == "postgresql":
+        judged = select(nodes.c.node_id).where(_dead(free_locks, node_id), may_claim(node_id))
+        postgres_nodes.end_sessions(db, list(db.scalars(judged)))
     waiting = calls.alias("waiting")
     candidates = (
         select(waiting.c.number)
@@ -106,7 +129,7 @@ def claim(
     )
     taken = (
         update(calls)
-        .where(calls.c.number.in_(candidates), claimable(calls), unheld(calls, free_locks, node_id))
+        .where(calls.c.number.in_(_once(candidates)), claimable(calls), unheld(calls, free_locks, node_id))
         .where(may_claim(node_id))
         .values(holder=node_id, epoch=calls.c.epoch + 1, claimed_at=at, heir=None)
         .returning(calls)
@@ -126,7 +149,7 @@ def reserve(db: Connection, node_id: str, *, limit: int) -> list[Call]:
     )
     reserved = (
         update(calls)
-        .where(calls.c.number.in_(candidates), calls.c.heir.is_(None), may_claim(node_id))
+        .where(calls.c.number.in_(_once(candidates)), calls.c.heir.is_(None), may_claim(node_id))
         .values(heir=node_id)
         .returning(calls)
     )
@@ -147,6 +170,13 @@ def adopt(db: Connection, node_id: str, reserved: Call, *, at: int) -> Call | No
     )
     row = db.execute(adopted).one_or_none()
     return Call.read(row) if row else None
+
+
+def _once(candidates: Select[int]) -> Select[int]:
+    # PostgreSQL might run a subquery again for each row that it looks at, and lock more with each run; it never
+    # does so with this form.
+    named = candidates.cte("candidates")
+    return select(named.c.number)
 
 
 def _read(db: Connection, changed: ReturningUpdate[Any]) -> list[Call]:
@@ -191,15 +221,24 @@ def unheld(
     """SQL over the calls table or an alias of it: an open call that nobody holds, or only the dead.
 
     `free_locks` names the nodes whose lock was found free: they are dead now, whatever their heartbeat says. By
-    their heartbeat alone, `judge` (a node; None: whoever asks) may call others dead only after a lease without a
-    lapse of its own. A holder without a row cannot be: the foreign key empties `holder` when a node's row goes.
+    their heartbeat alone, or by a session's lock, `judge` (a node; None: whoever asks) may call others dead only
+    after a lease without a lapse of its own. A holder without a row cannot be: the foreign key empties `holder`
+    when a node's row goes.
     """
-    silent = ~lives() if judge is None else and_(~lives(), _renewed_for_a_lease(judge))
-    dead = select(nodes.c.node_id).where(or_(silent, nodes.c.node_id.in_(sorted(free_locks))))
+    dead = select(nodes.c.node_id).where(_dead(free_locks, judge))
     # "Open" stands in both arms: within an OR, SQLite uses a partial index only where the arm itself
     # implies it.
     is_open = call.c.ended_at.is_(None)
     return or_(is_open & call.c.holder.is_(None), is_open & call.c.holder.in_(dead))
+
+
+def _dead(free_locks: Collection[str], judge: str | None) -> ColumnElement[bool]:
+    unlocked = nodes.c.node_id.in_(sorted(free_locks))
+    if judge is None:
+        return or_(~lives(), unlocked)
+    sure = _renewed_for_a_lease(judge)
+    # A session's lock (its node has a backend) is free for a moment whenever the server restarts; a file's never is.
+    return or_(and_(~lives(), sure), and_(unlocked, or_(nodes.c.backend_pid.is_(None), sure)))
 
 
 def may_claim(node_id: str) -> ColumnElement[bool]:

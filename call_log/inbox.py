@@ -9,6 +9,7 @@ from typing import Literal
 
 from sqlalchemy import Connection, func, insert, select, update
 
+from call_log.postgres_watch import hint
 from call_log.schema import calls, inbox
 
 Kind = Literal["hang_up", "command", "report", "late"]
@@ -34,6 +35,8 @@ def put(db: Connection, number: int, *, kind: Kind, by: str, at: int, body: str 
     """Leave a message for the holder of a call, now or later; returns its id."""
     row = insert(inbox).values(number=number, kind=kind, by=by, at=at, body=body).returning(inbox.c.id)
     message_id: int = db.execute(row).scalar_one()
+    if kind != "late":  # these come of transactions that write events
+        hint(db)
     return message_id
 
 

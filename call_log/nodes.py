@@ -8,23 +8,30 @@ import os
 import socket
 import struct
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Select, case, delete, insert, select, update
 
+from call_log import postgres_nodes
 from call_log.clock import DatabaseClock
 from call_log.holding import lives
 from call_log.lock import FileLock
+from call_log.postgres_nodes import SessionId
 from call_log.schema import calls, nodes
+
+SILENT_AFTER_MS = 1_000
+"""A free session lock means death only once this much time passed since the last heartbeat: two were missed."""
 
 _SUSPECT = struct.Struct("<q")
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One row. Times are UTC milliseconds of the database's clock; `backend_pid` is null on SQLite."""
+    """One row. Times are UTC milliseconds of the database's clock. `backend_pid` is null on SQLite; on PostgreSQL,
+    `unlocked` tells whether its session lock was free when the row was read, and its heartbeat old enough for that to
+    mean something."""
 
     node_id: str
     host: str
@@ -37,6 +44,7 @@ class Node:
     version: str
     renewed_since: int
     full: bool
+    unlocked: bool = False
 
 
 class NodeLock(FileLock):
@@ -93,7 +101,9 @@ def died_here(folder: Path) -> list[NodeLock]:
 
 
 def join(db: Connection, node_id: str, *, host: str, pid: int, lock_path: Path | str, version: str) -> None:
-    """Enter a node. Take its NodeLock first: a joined node whose lock is free counts as dead."""
+    """Enter a node. Take its NodeLock first: a joined node whose lock is free counts as dead. On PostgreSQL the
+    session of this transaction takes the lock; `heartbeat` takes it again where that session was lost."""
+    postgres_nodes.hold(db, node_id)
     db.execute(
         insert(nodes).values(
             node_id=node_id,
@@ -104,6 +114,7 @@ def join(db: Connection, node_id: str, *, host: str, pid: int, lock_path: Path |
             draining=False,
             lock_path=str(lock_path),
             version=version,
+            backend_pid=SessionId(),
             renewed_since=DatabaseClock(),
         )
     )
@@ -116,9 +127,16 @@ def heartbeat(db: Connection, node_id: str, *, full: bool = False) -> bool:
     A renewal that comes after a lapse says so: while the store was away everybody's heart seems to have stopped, and
     whoever is back first must not take the others for dead.
     """
+    postgres_nodes.hold(db, node_id)
     since = case((lives(), nodes.c.renewed_since), else_=DatabaseClock())
     beat = update(nodes).where(nodes.c.node_id == node_id)
-    return db.execute(beat.values(heartbeat_at=DatabaseClock(), renewed_since=since, full=full)).rowcount == 1
+    values = {
+        "heartbeat_at": DatabaseClock(),
+        "renewed_since": since,
+        "full": full,
+        "backend_pid": SessionId(),
+    }
+    return db.execute(beat.values(values)).rowcount == 1
 
 
 def drain(db: Connection, node_id: str) -> None:
@@ -135,7 +153,13 @@ def leave(db: Connection, node_id: str) -> None:
 
 def registered(db: Connection) -> list[Node]:
     """Every node that has a row, living or dead, oldest first."""
-    return _read(db, select(nodes))
+    locked = postgres_nodes.locked(db)
+    if locked is None:
+        return _read(db, select(nodes))
+    silent = set(
+        db.scalars(select(nodes.c.node_id).where(nodes.c.heartbeat_at < DatabaseClock() - SILENT_AFTER_MS))
+    )
+    return [replace(node, unlocked=node.node_id in silent - locked) for node in _read(db, select(nodes))]
 
 
 def live(db: Connection) -> list[Node]:
@@ -149,12 +173,16 @@ def with_room(db: Connection) -> list[Node]:
 
 
 def free_locks(candidates: Iterable[Node], host: str | None = None) -> frozenset[str]:
-    """The ids of the nodes on this host whose lock is free. Touches files, no database: call it outside a
-    transaction, and pass the result to `calls.claim`."""
+    """The ids of the nodes whose lock is free: of those on this host by their files, with SQLite, and by what
+    `registered` saw, with PostgreSQL. Touches files, no database: call it outside a transaction, and pass the
+    result to `calls.claim`."""
     here = host or socket.gethostname()
-    return frozenset(
-        node.node_id for node in candidates if node.host == here and NodeLock.is_free(node.lock_path)
-    )
+    return frozenset(node.node_id for node in candidates if node.unlocked or _died_on(here, node))
+
+
+def _died_on(host: str, node: Node) -> bool:
+    # With PostgreSQL another machine may bear the same name, as containers do, and its files are not to be seen here.
+    return node.backend_pid is None and node.host == host and NodeLock.is_free(node.lock_path)
 
 
 def _read(db: Connection, wanted: Select[*tuple[Any, ...]]) -> list[Node]:

@@ -1,7 +1,7 @@
 """The SQLite file: how it is opened, and what its errors mean in words.
 
 Everything that is peculiar to this database is here, in `checkpoint` and in `watch`; the statements of the
-other files are not.
+other files are not. `postgres` is the same for the other one.
 """
 
 import contextlib
@@ -11,13 +11,18 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
+import structlog
 from sqlalchemy import Connection, Engine, QueuePool, create_engine, event, exc, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
 
-from call_log.errors import StoreUnavailable
+from call_log import mounts
+from call_log.checkpoint import Checkpoint
+from call_log.database import PATIENCE_SECONDS, Upkeep, Watch, Writing
+from call_log.errors import SchemaBehind, StoreUnavailable
+from call_log.lock import FileLock
+from call_log.watch import CommitWatch
 
-PATIENCE_SECONDS = 5.0
-"""How long a transaction waits for the write lock, in the pool and again in the database, unless told otherwise."""
+log = structlog.get_logger()
 
 READERS = 40
 """Reading transactions at once: the web's 32 threads and a few of the observer's."""
@@ -57,17 +62,7 @@ class File:
     @classmethod
     def at(cls, url: str, patience: float = PATIENCE_SECONDS) -> "File":
         """The file that a URL names; `patience` in seconds. Raises StoreUnavailable for a URL that names none."""
-        try:
-            parts = make_url(url)
-        except exc.ArgumentError as fault:
-            raise StoreUnavailable(
-                "DATABASE_URL is not a URL; write sqlite:///var/switchboard.db."
-            ) from fault
-        if parts.get_backend_name() != "sqlite":
-            raise StoreUnavailable(
-                f"DATABASE_URL names {parts.get_backend_name()}, but this version keeps its calls in SQLite "
-                "only; write sqlite:///var/switchboard.db (PostgreSQL comes with a later version)."
-            )
+        parts = make_url(url)
         if not parts.database or parts.database == ":memory:" or parts.query:
             raise StoreUnavailable(
                 "DATABASE_URL must name a file and nothing else: sqlite:///var/switchboard.db."
@@ -75,12 +70,18 @@ class File:
         return cls(Path(parts.database).absolute(), patience)
 
     @property
+    def name(self) -> str:
+        """What a sentence calls it."""
+        return str(self.path)
+
+    @property
     def lock_folder(self) -> Path:
         """The folder for lock files, beside the database."""
         return self.path.with_name(f"{self.path.name}-locks")
 
-    def make_folder(self) -> None:
-        """Make the parent folder and the one for locks. Raises StoreUnavailable."""
+    def prepare(self) -> None:
+        """Make the parent folder and the one for locks; warn of a network disk. Raises StoreUnavailable."""
+        _warn_of_a_network_disk(self.path)
         try:
             self.lock_folder.mkdir(parents=True, exist_ok=True)
         except OSError as fault:
@@ -151,6 +152,44 @@ class File:
             )
 
     @contextlib.contextmanager
+    def inspecting(self) -> Iterator[Connection]:
+        """A transaction that reads, on a connection of its own. Raises SchemaBehind when the file is missing."""
+        if not self.path.exists():
+            raise SchemaBehind(
+                f"The call log {self.path} does not exist yet; run: python -m call_log upgrade"
+            )
+        with self._alone("BEGIN", partial(self.connect, read_only=True)) as db:
+            yield db
+
+    @contextlib.contextmanager
+    def migrating(self) -> Iterator[Connection]:
+        """A transaction that may make the file and its tables; the second of two waits until the first is done."""
+        turn = FileLock(self.lock_folder / "upgrade.lock")
+        turn.acquire(wait=True)
+        try:
+            with self._alone("BEGIN IMMEDIATE", partial(self.connect, create=True)) as db:
+                yield db
+        finally:
+            turn.release()
+
+    def watch(self) -> Watch:
+        """Compares the file's counter of commits."""
+        return CommitWatch(self)
+
+    def upkeep(self, writing: Writing) -> Upkeep:
+        """The checkpoint, which is one process's."""
+        return Checkpoint(self, writing, self.lock_folder / "checkpoint.lock")
+
+    @contextlib.contextmanager
+    def _alone(self, begin: str, connect: "partial[sqlite3.Connection]") -> Iterator[Connection]:
+        engine = self.engine(begin, connect, size=1, most=1)
+        try:
+            with self.faults_named(), engine.begin() as db:
+                yield db
+        finally:
+            engine.dispose()
+
+    @contextlib.contextmanager
     def faults_named(self) -> Iterator[None]:
         """Let the database's failures out as StoreUnavailable; faults of the code stay what they are."""
         try:
@@ -183,6 +222,17 @@ class File:
             return f"The call log {self.path} lacks tables of this version; run: python -m call_log upgrade"
         return (
             f"The call log {self.path} refused a statement ({name or type(fault).__name__}); see its cause."
+        )
+
+
+def _warn_of_a_network_disk(path: Path) -> None:
+    kind = mounts.network_file_system(path)
+    if kind is not None:
+        log.warning(
+            "call_log_on_network_disk",
+            path=str(path),
+            file_system=kind,
+            hint="SQLite's locks are not safe there: put DATABASE_URL on a local disk.",
         )
 
 

@@ -1,19 +1,22 @@
-"""The watch: noticing a change of the store, cheaply, whoever made it. It knows a counter and no table."""
+"""The watch on SQLite: noticing a change of the store, cheaply, whoever made it. It knows a counter and no table."""
 
 import sqlite3
+from typing import TYPE_CHECKING
 
 from call_log.errors import StoreUnavailable
-from call_log.sqlite import File
+
+if TYPE_CHECKING:
+    from call_log.sqlite import File
 
 
-class Watch:
+class CommitWatch:
     """A look at whether anything was committed to the file, by any process, since the last look.
 
     `PRAGMA data_version` on a connection of its own costs microseconds: it compares a counter in shared
     memory.
     """
 
-    def __init__(self, file: File) -> None:
+    def __init__(self, file: "File") -> None:
         self._file = file
         self._connection: sqlite3.Connection | None = None
         self._seen: int | None = None

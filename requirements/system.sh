@@ -20,6 +20,13 @@ if [ "$(id -u)" -ne 0 ]; then
     fi
     as_root="sudo -n"
 fi
+case "$missing" in
+*postgresql*)
+    # Only its programs are wanted: the tests start a server of their own, and none is left running.
+    $as_root mkdir -p /etc/postgresql-common/createcluster.d
+    echo "create_main_cluster = false" | $as_root tee /etc/postgresql-common/createcluster.d/switchboard.conf >/dev/null
+    ;;
+esac
 echo "switchboard: installing Debian packages:$missing"
 $as_root apt-get update -qq
 # shellcheck disable=SC2086  # a list of names is meant to be split

@@ -6,7 +6,28 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.postgres import Cluster
 from tests.processes import Emulator, House
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Cluster]:
+    """One PostgreSQL for all tests; each makes a database of its own."""
+    cluster = Cluster()
+    try:
+        cluster.start()
+        cluster.make_template()
+        yield cluster
+    finally:
+        cluster.remove()
+
+
+@pytest.fixture
+def database(postgres: Cluster) -> Iterator[str]:
+    """The URL of a fresh PostgreSQL database with current tables."""
+    name = postgres.make_database()
+    yield postgres.url(name)
+    postgres.drop(name)
 
 
 @pytest.fixture(scope="session")
@@ -23,3 +44,9 @@ def house(tmp_path_factory: pytest.TempPathFactory, emulator: Emulator) -> Itera
     running = House.build(tmp_path_factory.mktemp("house"), emulator.url).start()
     yield running
     running.stop()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_of_house(request: pytest.FixtureRequest) -> dict[str, str]:
+    """What `House.build` needs for either store."""
+    return {} if request.param == "sqlite" else {"DATABASE_URL": request.getfixturevalue("database")}

@@ -19,6 +19,8 @@ from typing import Any, Literal, TypeVar
 
 import requests
 
+from call_log.store import database_at
+
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE_SECONDS = 20.0
 LOOK_EVERY_SECONDS = 0.01
@@ -174,6 +176,11 @@ class House:
         house = cls(folder, environ)
         subprocess.run([sys.executable, "-m", "call_log", "upgrade"], env=environ, cwd=ROOT, check=True)
         return house
+
+    @property
+    def locks(self) -> Path:
+        """The folder of its observers' locks and journals."""
+        return database_at(self.environ["DATABASE_URL"]).lock_folder
 
     def start(self) -> House:
         """Observer and web, ready to open calls."""

@@ -36,6 +36,7 @@ AT_HOME = {
     "msgspec": {"realtime"},
     "sqlalchemy": {"call_log"},
     "alembic": {"call_log"},
+    "psycopg": {"call_log"},
     "aiohttp": {"realtime_emulator"},
     "aiortc": {"realtime_emulator"},
     "aioice": {"realtime_emulator"},

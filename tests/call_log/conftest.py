@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, event, update
 
 from call_log import calls, migrations, nodes
+from call_log import schema as table
 from call_log.calls import Call
 from call_log.store import Store
 
@@ -18,12 +19,39 @@ AT = 1_795_000_000_000
 """A moment, in UTC milliseconds."""
 
 
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    """The URL of a call log with current tables."""
-    url = f"sqlite:///{tmp_path}/var/switchboard.db"
+STORES = ("sqlite", "postgresql")
+
+
+def only(kind: str) -> pytest.MarkDecorator:
+    """For a test that is about one of the two databases."""
+    return pytest.mark.parametrize("url", [kind], indirect=True)
+
+
+@pytest.fixture(params=STORES)
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a call log with current tables, on either database."""
+    if request.param == "postgresql":
+        return str(request.getfixturevalue("database"))
+    return file_url(tmp_path)
+
+
+def file_url(folder: Path) -> str:
+    """The URL of a file with current tables."""
+    url = f"sqlite:///{folder}/var/switchboard.db"
     migrations.upgrade(url)
     return url
+
+
+@pytest.fixture(params=STORES)
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a database without tables."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/switchboard.db"
+        return
+    cluster = request.getfixturevalue("postgres")
+    name = cluster.make_database("template0")
+    yield cluster.url(name)
+    cluster.drop(name)
 
 
 @pytest.fixture
@@ -81,16 +109,16 @@ def join(tmp_path: Path) -> Callable[[Connection, str], None]:
 
     def join(db: Connection, node_id: str) -> None:
         nodes.join(db, node_id, host="here", pid=1, lock_path=tmp_path / f"{node_id}.lock", version="1")
-        db.exec_driver_sql(
-            "UPDATE nodes SET renewed_since = renewed_since - 3000 WHERE node_id = ?", (node_id,)
-        )
+        same = update(table.nodes).where(table.nodes.c.node_id == node_id)
+        db.execute(same.values(renewed_since=table.nodes.c.renewed_since - 3000))
 
     return join
 
 
 def kill(db: Connection, node_id: str) -> None:
     """Make a node's heartbeat as old as that of a dead one."""
-    db.exec_driver_sql("UPDATE nodes SET heartbeat_at = heartbeat_at - 3001 WHERE node_id = ?", (node_id,))
+    same = update(table.nodes).where(table.nodes.c.node_id == node_id)
+    db.execute(same.values(heartbeat_at=table.nodes.c.heartbeat_at - 3001))
 
 
 @pytest.fixture(name="kill")

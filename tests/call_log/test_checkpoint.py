@@ -11,10 +11,17 @@ import pytest
 from call_log import calls, events
 from call_log.events import EventRow
 from call_log.store import Store
+from tests.call_log.conftest import file_url
 
 BATCHES = 200
 ROWS = 50
 EVERY = 20
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    """A file: what is told here is SQLite's alone."""
+    return file_url(tmp_path)
 
 
 @pytest.fixture

@@ -22,9 +22,16 @@ from call_log import calls, erasure, events, inbox, migrations, verify
 from call_log.call import Call
 from call_log.events import EventRow
 from call_log.store import Store
+from tests.call_log.conftest import file_url
 from tests.call_log.sealed import AT, NODE, SEAL, dial_and_claim, end, ended, find, write
 
 DAY = 24 * 60 * 60 * 1000
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    """A file: what is told here is SQLite's alone."""
+    return file_url(tmp_path)
 
 
 def files_of(url: str) -> bytes:

@@ -82,7 +82,7 @@ def test_a_number_and_seq_exist_once_and_a_refused_batch_leaves_nothing(store: S
     with store.writing() as db:
         events.append(db, "n1", {held: 1}, [_row(held, 1)])
     with pytest.raises(IntegrityError), store.writing() as db:
-        events.append(db, "n1", {held: 1}, [_row(held, 2), _row(held, 1)])
+        events.append(db, "n1", {held: 1}, [_row(held, 2), _row(held, 1, at=2)])
     with store.reading() as db:
         assert [row.seq for row in events.after(db, held, 0, limit=9)] == [1]
 
@@ -123,7 +123,8 @@ def test_what_was_acknowledged_survives_a_kill(store: Store, url: str, held: int
     acknowledged = max(int(line) for line in heard if line.endswith("\n"))
     with store.reading() as db:
         seqs = [row.seq for row in events.after(db, held, 0, limit=10**6)]
-        assert db.exec_driver_sql("PRAGMA integrity_check").scalar_one() == "ok"
+        if url.startswith("sqlite"):
+            assert db.exec_driver_sql("PRAGMA integrity_check").scalar_one() == "ok"
         last_seq = calls.list_page(db, limit=1)[0].last_seq
     assert seqs == list(range(1, len(seqs) + 1))
     assert len(seqs) >= acknowledged

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
-from call_log import calls, nodes
+from call_log import calls, nodes, schema
 from call_log.lock import FileLock
 from call_log.nodes import NodeLock
 from call_log.store import Store, StoreUnavailable, now
@@ -47,10 +48,9 @@ def test_a_node_is_dead_after_three_seconds_and_not_before(store: Store, join: A
     with store.writing() as db:
         join(db, "young")
         join(db, "old")
-        db.exec_driver_sql(
-            "UPDATE nodes SET heartbeat_at = ? WHERE node_id = 'young'", (now(db) - 3_000 + 900,)
-        )
-        db.exec_driver_sql("UPDATE nodes SET heartbeat_at = ? WHERE node_id = 'old'", (now(db) - 3_001,))
+        for node_id, age in (("young", 3_000 - 900), ("old", 3_001)):
+            same = update(schema.nodes).where(schema.nodes.c.node_id == node_id)
+            db.execute(same.values(heartbeat_at=now(db) - age))
         assert _ids(nodes.live(db)) == ["young"]
         assert nodes.heartbeat(db, "old")
         assert _ids(nodes.live(db)) == ["old", "young"]

@@ -19,9 +19,16 @@ from sqlalchemy.exc import IntegrityError
 
 from call_log import calls, mounts
 from call_log.store import Store, StoreUnavailable, now
+from tests.call_log.conftest import file_url
 
 NOBODY = 65534
 ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    """A file: what is told here is SQLite's alone."""
+    return file_url(tmp_path)
 
 
 def _count(store: Store) -> int:
@@ -203,8 +210,8 @@ def test_a_file_without_the_right_to_write_says_so(without_power: str) -> None:
 @pytest.mark.parametrize(
     ("url", "sentence"),
     [
-        ("postgresql://db/switchboard", "PostgreSQL comes with a later version"),
-        ("mysql://db/switchboard", "keeps its calls in SQLite only"),
+        ("postgresql://db", "must name a database"),
+        ("mysql://db/switchboard", "DATABASE_URL names mysql; write sqlite:"),
         ("sqlite://", "must name a file"),
         ("sqlite:///:memory:", "must name a file"),
         ("sqlite:///x.db?mode=ro", "must name a file and nothing else"),

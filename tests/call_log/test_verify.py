@@ -14,10 +14,17 @@ from call_log.__main__ import main
 from call_log.call import Call
 from call_log.seal import Seal
 from call_log.store import Store
+from tests.call_log.conftest import file_url
 from tests.call_log.sealed import AT, KEY, SEAL, dial_and_claim, end, ended, find, some_bodies, write
 
 ROOT = Path(__file__).parents[2]
 EVENTS = 8
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    """A file: what is told here is SQLite's alone."""
+    return file_url(tmp_path)
 
 
 @pytest.fixture

@@ -41,7 +41,7 @@ def locked(house: House) -> Iterator[None]:
 
 
 def journals(house: House) -> list[Path]:
-    return sorted((house.folder / "calls.db-locks").glob("*.journal"))
+    return sorted(house.locks.glob("*.journal"))
 
 
 def journaled(house: House) -> list[str | None]:

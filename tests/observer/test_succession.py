@@ -17,9 +17,9 @@ from tests.processes import House, Process, until
 
 
 @pytest.fixture
-def empty_house(tmp_path: Path, player: Player) -> Iterator[House]:
-    """A web with no observer yet."""
-    built = House.build(tmp_path / "house", player.url, SWITCHBOARD_SEAL_KEY="5e" * 32)
+def empty_house(tmp_path: Path, player: Player, store_of_house: dict[str, str]) -> Iterator[House]:
+    """A web with no observer yet, over either store."""
+    built = House.build(tmp_path / "house", player.url, SWITCHBOARD_SEAL_KEY="5e" * 32, **store_of_house)
     built.start_web()
     yield built
     built.stop()
@@ -92,9 +92,7 @@ def test_the_calls_of_a_killed_observer_go_on_with_the_other_and_the_gap_is_mark
     assert gaps(house, call_id) == ["taken_over"]
     assert [epoch for _, epoch in holders(house, call_id)] == [1, 2]
     until(lambda: "node_buried" in second.said(), "the burial")
-    assert list((house.folder / "calls.db-locks").glob("node_*")) == [
-        house.folder / "calls.db-locks" / f"{node_of(second)}.lock"
-    ]
+    assert list(house.locks.glob("node_*")) == [house.locks / f"{node_of(second)}.lock"]
     house.hang_up(call_id)
     house.ended(call_id)
 
