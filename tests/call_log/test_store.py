@@ -99,7 +99,7 @@ def test_a_locked_database_is_unavailable_and_then_available_again(url: str, dia
             store.writing(),
         ):
             raise AssertionError("nobody may come here")
-        assert isinstance(caught.value.__cause__.orig, sqlite3.OperationalError)  # type: ignore[union-attr]
+        assert isinstance(caught.value.__cause__, sqlite3.OperationalError)
     assert _count(store) == 0
     other.execute("ROLLBACK")
     other.close()
