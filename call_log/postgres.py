@@ -92,7 +92,7 @@ class Server:
                 "look for transactions that last too long."
             ) from fault
         except exc.DBAPIError as fault:
-            if is_of_the_code(fault.orig):
+            if isinstance(fault, exc.IntegrityError) or is_of_the_code(fault.orig):
                 raise
             raise StoreUnavailable(f"The call log {self.name} {sentence(fault.orig)}") from fault
         except psycopg.Error as fault:

@@ -19,8 +19,8 @@ _SOMEBODY_SEES_OLDER = """
     SELECT EXISTS (
         SELECT FROM pg_stat_activity
         WHERE datname = current_database() AND pid <> pg_backend_pid()
-        AND (age(backend_xmin) > age((%(xid)s % 4294967296)::text::xid)
-             OR age(backend_xid) > age((%(xid)s % 4294967296)::text::xid))
+        AND (age(backend_xmin) > age((%(xid)s %% 4294967296)::text::xid)
+             OR age(backend_xid) > age((%(xid)s %% 4294967296)::text::xid))
     )
 """
 

@@ -40,26 +40,30 @@ class NotifiedWatch:
         self._looked_at = 0.0
 
     def changed(self) -> bool:
-        """Whether it is worth reading now. Raises StoreUnavailable."""
+        """Whether it is worth reading now. Raises nothing: without a session there are no hints, and whoever reads
+        finds out what is wrong."""
+        now = time.monotonic()
+        due = now - self._looked_at >= LOOK_ANYWAY_SECONDS
+        if self._connection is None and not due:
+            return False
         try:
             with self._faults_named():
-                return self._look(time.monotonic())
+                hinted = self._hinted()
         except StoreUnavailable:
             self.close()
-            raise
+            hinted = False
+        if hinted or due:
+            self._looked_at = now
+        return hinted or due
 
     def close(self) -> None:
         """Close the session; a later look opens another."""
         if self._connection is not None:
             self._connection.close()
-        self._connection, self._looked_at = None, 0.0
+        self._connection = None
 
-    def _look(self, now: float) -> bool:
+    def _hinted(self) -> bool:
         if self._connection is None:
             self._connection = self._connect()
             self._connection.execute(f"LISTEN {CHANNEL}".encode())
-        hints = list(self._connection.notifies(timeout=0))
-        if not hints and now - self._looked_at < LOOK_ANYWAY_SECONDS:
-            return False
-        self._looked_at = now
-        return True
+        return bool(list(self._connection.notifies(timeout=0)))

@@ -16,6 +16,7 @@ from call_log import calls, nodes, schema
 from call_log.lock import FileLock
 from call_log.nodes import NodeLock
 from call_log.store import Store, StoreUnavailable, now
+from tests.call_log.conftest import only
 from tests.processes import ROOT
 
 
@@ -37,7 +38,7 @@ def test_a_joined_node_lives_by_the_databases_clock(store: Store) -> None:
         node.heartbeat_at,
         False,
         "/x/n1.lock",
-        None,
+        node.backend_pid,
         "0.1",
         node.renewed_since,
         False,
@@ -106,6 +107,7 @@ def _hold(path: str, held: Any) -> None:
     signal.pause()
 
 
+@only("sqlite")
 def test_the_lock_of_a_killed_process_is_free_at_once(store: Store) -> None:
     spawn = multiprocessing.get_context("spawn")
     path, held = store.lock_folder / "n1.lock", spawn.Event()
