@@ -13,12 +13,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import requests
+from sqlalchemy import func, select
 
 from bench import evidence
 from bench.evidence import Truth
 from bench.reader import Reader
 from bench.verdict import Verdict
 from call_log import nodes
+from call_log.schema import calls, events
 from call_log.store import Store
 from tests.processes import Emulator, House, Process, until
 
@@ -85,6 +87,19 @@ class Field:
         true = evidence.truth(self.emulator.url)
         return evidence.judge(true, self.store, self.reader.sightings.of_calls()), true
 
+    def holders(self) -> dict[int, str | None]:
+        """Which node holds each open call, by the call's number."""
+        held = select(calls.c.number, calls.c.holder).where(calls.c.ended_at.is_(None))
+        with self.store.reading() as db:
+            return dict(db.execute(held).tuples().all())
+
+    def newest_rows(self) -> dict[int, int]:
+        """When the newest event of each open call was heard, by the call's number."""
+        newest = select(events.c.number, func.max(events.c.at)).join(calls, calls.c.number == events.c.number)
+        behind = newest.where(events.c.seq >= calls.c.last_seq, calls.c.ended_at.is_(None))
+        with self.store.reading() as db:
+            return dict(db.execute(behind.group_by(events.c.number)).tuples().all())
+
     def kill(self, observer: Process) -> None:
         """kill -9; it is nobody's to stop any more."""
         self.house.observers.remove(observer)
@@ -108,7 +123,9 @@ def put_up(
     emulator = Emulator.start(
         folder, "--events-only", "--events-per-second", str(rate), "--log-level", "warning"
     )
-    more = {"LOG_LEVEL": "warning"} | ({"DATABASE_URL": database_url} if database_url else {})
+    more = {"LOG_LEVEL": "warning", "PYTHONASYNCIODEBUG": ""} | (
+        {"DATABASE_URL": database_url} if database_url else {}
+    )
     house = House.build(folder / "house", emulator.url, **more)
     for _ in range(observers - 1):
         house.start_observer()
