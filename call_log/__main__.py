@@ -1,12 +1,15 @@
 """`python -m call_log upgrade` brings the tables up to date, `check` says whether they are; `verify` walks the
-seals of all calls, or of those that are named, and names the first break of each."""
+seals of all calls, or of those that are named, and names the first break of each. `backup` copies the call log to a
+file while it is in use, `restore` puts that copy back where no call log is."""
 
 import argparse
 import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
-from call_log import migrations, verify
+from call_log import backup, migrations, verify
+from call_log.backup import CannotCopy
 from call_log.errors import SchemaBehind, StoreUnavailable
 from call_log.seal import BadKey, Seal
 from call_log.store import Store, database_at
@@ -24,8 +27,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if asked.command == "verify":
             return _verify(url, asked.calls, asked.head)
-        said = _upgrade(url) if asked.command == "upgrade" else _check(url)
-    except (SchemaBehind, StoreUnavailable, BadKey) as fault:
+        said = _SIMPLE[asked.command](url, asked)
+    except (SchemaBehind, StoreUnavailable, BadKey, CannotCopy) as fault:
         sys.stderr.write(f"call_log: {fault}\n")
         return 1
     sys.stdout.write(f"call_log: {said}\n")
@@ -37,6 +40,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("upgrade", help="bring the tables up to date")
     commands.add_parser("check", help="say whether they are")
+    for name, meaning in (("backup", "copy the call log to a new file"), ("restore", "put such a copy back")):
+        commands.add_parser(name, help=meaning).add_argument("path", type=Path, metavar="PATH")
     verifying = commands.add_parser("verify", help="walk the seals and name what does not fit")
     verifying.add_argument("calls", nargs="*", metavar="CALL_ID")
     verifying.add_argument(
@@ -55,7 +60,7 @@ def _head(text: str) -> tuple[int, bytes]:
         ) from None
 
 
-def _upgrade(url: str) -> str:
+def _upgrade(url: str, _: argparse.Namespace) -> str:
     steps = migrations.upgrade(url)
     return (
         f"took {len(steps)} step(s): {'; '.join(steps)}"
@@ -64,9 +69,22 @@ def _upgrade(url: str) -> str:
     )
 
 
-def _check(url: str) -> str:
+def _check(url: str, _: argparse.Namespace) -> str:
     migrations.require_current(database_at(url))
     return "the tables are up to date"
+
+
+def _backup(url: str, asked: argparse.Namespace) -> str:
+    backup.backup(url, asked.path)
+    return f"wrote {asked.path}, which only this user may read"
+
+
+def _restore(url: str, asked: argparse.Namespace) -> str:
+    backup.restore(url, asked.path)
+    return f"restored {asked.path}; what was erased since it was made must be erased again"
+
+
+_SIMPLE = {"upgrade": _upgrade, "check": _check, "backup": _backup, "restore": _restore}
 
 
 def _verify(url: str, call_ids: list[str], head: tuple[int, bytes] | None) -> int:
