@@ -1,5 +1,6 @@
 """The sideband's way in: everything that is refused is refused over plain HTTP, before the upgrade."""
 
+import asyncio
 from typing import Literal, get_args
 
 from aiohttp import web
@@ -8,7 +9,7 @@ from realtime_emulator.calls import Calls
 from realtime_emulator.credentials import read_credential
 from realtime_emulator.dialects import Dialect
 from realtime_emulator.guard import Guard
-from realtime_emulator.mishaps import ATTACH_404, Mishaps
+from realtime_emulator.mishaps import ATTACH_404, ATTACH_BEFORE_PEER, REFUSE_ATTACH, SLOW_HANDSHAKE, Mishaps
 from realtime_emulator.open_call import OpenCall
 from realtime_emulator.refusals import Mistake, Refusal, call_not_found, unsupported_value
 from realtime_emulator.sideband import Sideband
@@ -51,6 +52,8 @@ class Attending:
         """A sideband, from its handshake to its end."""
         self._guard.require_any(read_credential(request.headers))
         opened = self._find(request)
+        if slow := self._mishaps.take(SLOW_HANDSHAKE, opened.id):
+            await asyncio.sleep(slow["ms"] / 1000)
         self._make_room(opened)
         socket = web.WebSocketResponse(
             compress=False, timeout=CLOSE_SECONDS, max_msg_size=LONGEST_MESSAGE_BYTES
@@ -74,10 +77,17 @@ class Attending:
             message = "The emulator joins calls only: give 'call_id'. A session by 'model' is not emulated."
             raise Refusal(400, Mistake("missing_required_parameter", message, "call_id"))
         opened = self._calls.find(call_id)
-        hidden = self._mishaps.look(ATTACH_404)
-        if opened is None or (hidden and opened.age_ms < hidden["ms"]):
+        if opened is None or self._is_hidden(opened):
             raise call_not_found(404)
+        if refused := self._mishaps.take(REFUSE_ATTACH, call_id):
+            raise _refusal(refused)
         return opened
+
+    def _is_hidden(self, opened: OpenCall) -> bool:
+        young = self._mishaps.look(ATTACH_404)
+        alone = opened.call.line.record.peer_connected_at is None
+        hidden_alone = alone and self._mishaps.look(ATTACH_BEFORE_PEER, opened.id) is not None
+        return hidden_alone or (young is not None and opened.age_ms < young["ms"])
 
     def _make_room(self, opened: OpenCall) -> None:
         """Where a call may have one sideband only."""
@@ -87,3 +97,12 @@ class Attending:
         if self._manners.second_sideband == "replace":
             for older in list(opened.sidebands):
                 older.finish(*REPLACED)
+
+
+def _refusal(fault: dict[str, int]) -> Refusal:
+    if fault["status"] == 404:
+        return call_not_found(404)
+    headers = {"Retry-After": str(fault["retry_after"])} if fault["retry_after"] else None
+    return Refusal(
+        fault["status"], Mistake("attach_refused", "The emulator was told to refuse this."), headers
+    )

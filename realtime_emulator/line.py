@@ -2,6 +2,7 @@
 
 import json
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -10,7 +11,7 @@ from realtime_emulator.dialects import Dialect
 from realtime_emulator.events import FILTERED_TYPES, make_event
 from realtime_emulator.identifiers import Identifiers
 from realtime_emulator.ledger import CallRecord, Ledger
-from realtime_emulator.mishaps import Mishaps
+from realtime_emulator.mishaps import DUPLICATE, OUT_OF_ORDER, Mishaps
 from realtime_emulator.refusals import Mistake
 from realtime_emulator.script import Script
 from realtime_emulator.session import Session
@@ -41,6 +42,8 @@ class Line:
     """Each added item is announced under the beta's name too; OpenAI's API schema still lists both."""
     channel: Outlet | None = None
     sidebands: list[Outlet] = field(default_factory=list)
+    held: list[Callable[[], None]] = field(default_factory=list)
+    """At most one event that waits for the next to overtake it."""
 
     def emit(self, type: str, /, **fields: Any) -> None:
         """To everybody who listens."""
@@ -57,6 +60,10 @@ class Line:
         channel = outlet if outlet is self.channel else None
         sidebands = [] if channel else [outlet]
         self._deliver("session.created", {"session": self.session.as_json()}, channel, sidebands)
+
+    def tell(self, sideband: Outlet, type: str, /, **fields: Any) -> None:
+        """To one sideband alone."""
+        self._deliver(type, fields, None, [sideband])
 
     def trouble(self, error: dict[str, Any], outlet: Outlet | None = None) -> None:
         """An `error` event that no client event caused: to one sideband, or to everybody."""
@@ -78,6 +85,18 @@ class Line:
         self._hand_out(type, event["event_id"], text, channel, sidebands)
 
     def _hand_out(
+        self, type: str, event_id: str, text: str, channel: Outlet | None, sidebands: list[Outlet]
+    ) -> None:
+        if not self.held and self.mishaps.take(OUT_OF_ORDER, self.call_id):
+            self.held.append(lambda: self._send(type, event_id, text, channel, sidebands))
+            return
+        self._send(type, event_id, text, channel, sidebands)
+        if self.mishaps.take(DUPLICATE, self.call_id):
+            self._send(type, event_id, text, None, sidebands)
+        if self.held:
+            self.held.pop()()
+
+    def _send(
         self, type: str, event_id: str, text: str, channel: Outlet | None, sidebands: list[Outlet]
     ) -> None:
         at = self.ledger.now()

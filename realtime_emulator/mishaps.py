@@ -10,6 +10,16 @@ from typing import Any
 from realtime_emulator.refusals import Mistake, invalid_type, missing_parameter, unknown_parameter
 
 ATTACH_404 = "404 on attach"
+ATTACH_BEFORE_PEER = "404 until the peer connects"
+REFUSE_ATTACH = "refuse the attach"
+SLOW_HANDSHAKE = "slow handshake"
+SILENT_SIDEBAND = "silent sideband"
+HALF_OPEN = "half-open sideband"
+OVERSIZE = "oversize event"
+POISON = "poison events"
+FLOOD = "flood"
+DUPLICATE = "duplicate events"
+OUT_OF_ORDER = "events out of order"
 REFUSE_OFFER = "refuse the offer"
 SLOW_MINT = "slow mint"
 SLOW_OFFER = "slow offer"
@@ -22,6 +32,16 @@ FAIL_RESPONSE = "fail the response"
 
 MISHAPS: dict[str, str] = {
     ATTACH_404: "For the first `ms` milliseconds of each call's life, its sideband answers 404 call_id_not_found.",
+    ATTACH_BEFORE_PEER: "Until a call's peer has connected, its sideband answers 404 call_id_not_found.",
+    REFUSE_ATTACH: "The next `times` sidebands are refused with `status`, and Retry-After if `retry_after` is not 0.",
+    SLOW_HANDSHAKE: "The next `times` sidebands wait `ms` milliseconds for the answer to their handshake.",
+    SILENT_SIDEBAND: "A sideband is told nothing any more, `ms` after it attached; pings are answered.",
+    HALF_OPEN: "A sideband is dead, `ms` after it attached, and looks alive: no event, no pong, no FIN.",
+    OVERSIZE: "A sideband is sent an event of more than `bytes` bytes, `ms` after it attached.",
+    POISON: "A sideband is sent frames that are no plain JSON events, one of each kind, `ms` after it attached.",
+    FLOOD: "A sideband is sent `events` events at once, `ms` after it attached.",
+    DUPLICATE: "The next `times` events are sent to the sidebands twice.",
+    OUT_OF_ORDER: "The next `times` events are each sent behind the one that follows.",
     REFUSE_OFFER: "The next `times` offers are refused with the HTTP status `status`, in the vendor's envelope.",
     SLOW_MINT: "`client_secrets` waits `ms` milliseconds before it does anything.",
     SLOW_OFFER: "`calls` waits `ms` milliseconds; then it makes the call, whether or not the client has gone.",
@@ -35,6 +55,16 @@ MISHAPS: dict[str, str] = {
 
 PARAMETERS: dict[str, dict[str, int]] = {
     ATTACH_404: {"ms": 1000},
+    ATTACH_BEFORE_PEER: {},
+    REFUSE_ATTACH: {"times": 1, "status": 503, "retry_after": 0},
+    SLOW_HANDSHAKE: {"times": 1, "ms": 10_000},
+    SILENT_SIDEBAND: {"times": 1, "ms": 0},
+    HALF_OPEN: {"times": 1, "ms": 0},
+    OVERSIZE: {"times": 1, "bytes": 20 * 1024 * 1024, "ms": 0},
+    POISON: {"times": 1, "ms": 0},
+    FLOOD: {"times": 1, "events": 10_000, "ms": 0},
+    DUPLICATE: {"times": 1},
+    OUT_OF_ORDER: {"times": 1},
     REFUSE_OFFER: {"times": 1, "status": 400},
     SLOW_MINT: {"ms": 1000},
     SLOW_OFFER: {"ms": 1000},
@@ -50,7 +80,15 @@ PARAMETERS: dict[str, dict[str, int]] = {
 BEFORE_THE_CALL = {REFUSE_OFFER, SLOW_MINT, SLOW_OFFER}
 """These happen when there is no call yet, so they take no `call_id`."""
 
-_BOUNDS = {"ms": (0, 3_600_000), "times": (1, 1_000_000), "status": (400, 599), "code": (1000, 4999)}
+_BOUNDS = {
+    "ms": (0, 3_600_000),
+    "times": (1, 1_000_000),
+    "status": (300, 599),
+    "code": (1000, 4999),
+    "retry_after": (0, 3_600),
+    "bytes": (1, 100 * 1024 * 1024),
+    "events": (1, 100_000),
+}
 
 
 @dataclass

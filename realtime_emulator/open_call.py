@@ -6,9 +6,10 @@ from typing import Any, Protocol
 
 import structlog
 
+from realtime_emulator.afflictions import befall
 from realtime_emulator.call import Call
 from realtime_emulator.line import Line, Outlet
-from realtime_emulator.mishaps import CUT_NETWORK, DROP_SIDEBAND, HANG_UP, SERVER_ERROR
+from realtime_emulator.mishaps import CUT_NETWORK, HANG_UP
 from realtime_emulator.sideband import Sideband
 
 SESSION_OVER = "Your session hit the maximum duration of 60 minutes."
@@ -112,7 +113,7 @@ class OpenCall:
         for timer in self._timers:
             timer.cancel()
         for sideband in list(self.sidebands):
-            sideband.finish(*_closing(by))
+            sideband.drop_dead() if sideband.dead else sideband.finish(*_closing(by))
         await self.call.close()
         await self.peer.close()
 
@@ -129,13 +130,7 @@ class OpenCall:
             self._later(fault["ms"] / 1000, self.peer.cut)
 
     def _befall_sideband(self, sideband: Sideband) -> None:
-        mishaps, line = self.call.line.mishaps, self.call.line
-        if fault := mishaps.take(SERVER_ERROR, self.id):
-            error = {"type": "server_error", "message": _server_error(line.session.id)}
-            self._later(fault["ms"] / 1000, lambda: line.trouble(error, sideband))
-        if dropped := mishaps.take(DROP_SIDEBAND, self.id):
-            code = dropped["code"]
-            self._later(dropped["ms"] / 1000, lambda: sideband.finish(code, ""))
+        befall(sideband, self.call.line, self._later)
 
     def _later(self, seconds: float, deed: Callable[[], None]) -> None:
         self._timers.append(asyncio.get_running_loop().call_later(seconds, deed))
@@ -143,11 +138,3 @@ class OpenCall:
 
 def _closing(by: str) -> tuple[int, str]:
     return CLOSINGS.get(by, (1000, by))
-
-
-def _server_error(session_id: str) -> str:
-    """As met on Azure, September 2025: code, parameter and event id are all null."""
-    return (
-        "The server had an error while processing your request. Sorry about that! You can retry your request,"
-        f" or contact support if the error persists. Please include the session ID {session_id} in your message."
-    )
