@@ -156,7 +156,7 @@ def unmarked_gaps(
     A stretch lies between two events that were stored in time, or before the first, or behind the last; an
     `observer.gap` anywhere between those two marks it. From an `observer.truncated` on all is marked.
     """
-    marks = [place for place, row in enumerate(rows) if row.type == GAP and row.source == OBSERVER]
+    marks = [_place_of(row, place) for place, row in enumerate(rows) if _is_gap(row)]
     cut = next((place for place, row in enumerate(rows) if row.type == TRUNCATED), len(rows))
     known = [(position, place) for position, place, _ in _positions(event_ids, rows) if position is not None]
     stored = {position for position, _ in known}
@@ -167,6 +167,16 @@ def unmarked_gaps(
         if missing and not (right > cut or any(left < mark < right for mark in marks)):
             found.append((missing[0], missing[-1]))
     return found
+
+
+def _is_gap(row: EventRow) -> bool:
+    return row.type == GAP and row.source == OBSERVER
+
+
+def _place_of(gap: EventRow, place: int) -> float:
+    """Where in the log events may be missing: where the gap stands, or, noted later, behind the event that it names."""
+    after = _said(gap).get("after_seq")
+    return place if after is None else after - 0.5
 
 
 def _positions(event_ids: Sequence[str], rows: Sequence[EventRow]) -> Iterable[tuple[int | None, int, str]]:

@@ -201,10 +201,12 @@ def count_crash(db: Connection, number: int) -> None:
 
 
 def end_unheld(db: Connection, call_id: str, *, reason: EndReason, certainty: Certainty, at: int) -> bool:
-    """End a call that no living node holds. The epoch grows, to refuse a holder that only seemed dead."""
+    """End a call that no living node holds and that was never observed. The epoch grows, to refuse a holder that only
+    seemed dead. One that was observed is the next observer's to end: it writes down what may be missing there."""
     row = (
         update(calls)
         .where(calls.c.call_id == call_id, calls.c.state.in_(before("ended")), unheld(calls))
+        .where(calls.c.observed_at.is_(None))
         .values(
             state="ended",
             end_reason=reason,

@@ -6,6 +6,7 @@ what of them it has heard itself.
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 
 from sqlalchemy import Connection, select
@@ -55,9 +56,26 @@ def hand_on(db: Connection, node_id: str, rows: Iterable[Kept], *, at: int) -> N
                 inbox.put(db, number, kind="late", by=node_id, at=at, body=body)
 
 
-def handed_on(message: Message) -> list[Kept]:
-    """The rows in a message of `hand_on`, in the order in which they were heard."""
-    return [journal.loads(text.encode()) for text in json.loads(message.body or "[]")]
+@dataclass(frozen=True, slots=True)
+class Late:
+    """What a node left to the next holder: rows in the order in which they were heard, and, as its last word, whether
+    it had heard everything until it left (null before that)."""
+
+    rows: list[Kept]
+    whole: bool | None = None
+
+
+def last_word(db: Connection, number: int, node_id: str, *, whole: bool, at: int) -> None:
+    """Tell the holder of a call, where it is open, that nothing more will come from this node."""
+    is_open = select(calls.c.number).where(calls.c.number == number, calls.c.ended_at.is_(None))
+    if db.execute(is_open).one_or_none() is not None:
+        inbox.put(db, number, kind="late", by=node_id, at=at, body=_bundle([], whole))
+
+
+def handed_on(message: Message) -> Late:
+    """What is in a message of `hand_on` or `last_word`."""
+    said = json.loads(message.body or "{}")
+    return Late([journal.loads(text.encode()) for text in said.get("rows", ())], said.get("whole"))
 
 
 def bury(db: Connection, node_id: str, rows: Sequence[Kept], *, at: int) -> None:
@@ -76,5 +94,5 @@ def _last_seqs(db: Connection, node_id: str, numbers: set[int]) -> dict[tuple[in
     return {(number, epoch): last_seq for number, epoch, last_seq in rows}
 
 
-def _bundle(rows: list[Kept]) -> str:
-    return json.dumps([journal.dumps(kept).decode() for kept in rows])
+def _bundle(rows: list[Kept], whole: bool | None = None) -> str:
+    return json.dumps({"rows": [journal.dumps(kept).decode() for kept in rows], "whole": whole})

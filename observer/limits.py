@@ -40,6 +40,8 @@ class Limits:
     dials_at_once: int = 50
     hand_over: float = 30.0
     """For so long a node that is told to stop waits for others to attach to its calls."""
+    last_word: float = 10.0
+    """For so long after its adoption a call's last holder may say that nothing is missing; then a gap is noted."""
     heartbeat: float = 0.5
     store_patience: float = 0.5
     """For so long a transaction waits for its turn; then what was heard goes to the journal meanwhile."""

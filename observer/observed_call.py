@@ -18,6 +18,7 @@ import structlog
 from call_log import calls
 from call_log.call import Call
 from call_log.inbox import Message
+from call_log.recording import last_word
 from call_log.states import EndReason
 from call_log.store import StoreUnavailable
 from observer import ending
@@ -53,16 +54,19 @@ class ObservedCall:
         self._wished = asyncio.Event()
         self._hung_up = asyncio.Event()
         self._taken: set[int] = set()
+        self._remembers = not call.last_seq
         self.wish_of(call)
 
     def take(self, message: Message) -> None:
-        """What somebody left in the inbox for this call. It is seen there until its event is on disk: taken once."""
-        if message.id in self._taken:
+        """What somebody left in the inbox for this call. It is seen there until its event is on disk: taken once, and
+        not before it is known what is in the log."""
+        if message.id in self._taken or not self._remembers:
             return
         self._taken.add(message.id)
-        self.record.take(message)
         if message.kind == "late":
+            self._presence.word(self.record.take_late(message))
             return
+        self.record.take(message)
         said = json.loads(message.body or "{}")
         if message.kind == "hang_up":
             self.wish(Wish(said["reason"], said["by"]))
@@ -89,23 +93,40 @@ class ObservedCall:
         if self.call.last_seq:
             await asyncio.to_thread(self.record.remember, self._line.store)
             self._presence.resume()
+            self._remembers = True
         async with asyncio.TaskGroup() as together:
             beside = [
                 together.create_task(self._obey()),
                 together.create_task(self._end_if_nobody_comes()),
                 together.create_task(self._leave_if_lost()),
+                together.create_task(self._doubt()),
             ]
             end = await self._until_over()
             for task in beside:
                 task.cancel()
         if end is not None:
             await self._write_end(end)
+        elif self.record.lost.is_set():
+            await self._say_the_last_word()
 
     async def release(self) -> None:
         """Let the call go while it lives; whoever holds it next finds the sideband left and the gap's beginning."""
         await self._leave()
         with contextlib.suppress(StoreUnavailable):
             await self._try_to_save(summary=self.record.summary())
+
+    async def _say_the_last_word(self) -> None:
+        """Tell whoever holds the call now whether it has all that was heard here, behind the rows that it gets."""
+        await self.record.settled()
+        say = partial(
+            last_word,
+            number=self.call.number,
+            node_id=self._line.node_id,
+            whole=self._presence.was_drained,
+            at=self.record.clock(),
+        )
+        with contextlib.suppress(StoreUnavailable):
+            await self._line.writer.run(say)
 
     async def give_up(self) -> None:
         """Our own code fails on this call: nobody watches it, so it must not run on."""
@@ -197,8 +218,9 @@ class ObservedCall:
         """Close the sideband, where one is open, and tell the log."""
         if self._sideband is not None:
             sideband, self._sideband = self._sideband, None
-            await sideband.close()
-            self._presence.detached(sideband.closed, after_hang_up=self._wish is not None)
+            for frame in await sideband.leave():
+                self.record.hear(frame)
+            self._presence.detached(sideband.closed, self._wish is not None, sideband.is_drained)
 
     def _over(self, end: Ending, nothing_missed: bool = False) -> Ending:
         """The call is over. What may be missing at its end is said before the end is."""
@@ -228,6 +250,12 @@ class ObservedCall:
             self.wish(Wish("never_connected", OBSERVER))
         else:
             await self._save(peer_seen_at=self.record.clock())
+
+    async def _doubt(self) -> None:
+        """A holder that let others attach before it left says whether they have everything; if it does not, it died."""
+        await self._presence.first_attached.wait()
+        await asyncio.sleep(self._line.limits.last_word)
+        self._presence.word(False)
 
     async def _leave_if_lost(self) -> None:
         await self.record.lost.wait()

@@ -25,6 +25,10 @@ class Presence:
         self.last_close: Close | None = None
         self._away_since: int | None = None
         self._is_attached = self._was_hung_up = self._was_left = False
+        self.was_drained = False
+        """Whether the last sideband was heard to its end."""
+
+        self._doubtful: dict[str, int | None] | None = None
 
     def resume(self) -> None:
         """An earlier holder attached to the call: nobody has listened since the last event of the log."""
@@ -33,20 +37,36 @@ class Presence:
 
     def attached(self, overlapped: bool = False) -> None:
         """From here on everything is heard. `overlapped`: the sideband was there before this node became the holder;
-        nothing is missing unless the last holder had left before."""
+        then nothing is missing, if the last holder had not left before and can write down, or hand on, all it heard:
+        it has a last word on that."""
+        if overlapped and not self._was_left:
+            until_at = self._record.clock()
+            self._doubtful = {
+                "after_seq": self._record.last_seq,
+                "from_at": self._record.last_at,
+                "until_at": until_at,
+            }
         self._record.note("observer.attached", node=self._node_id, epoch=self._epoch)
-        if not overlapped or self._was_left:
+        if self._doubtful is None:
             self._note_gap()
-        self._is_attached, self._was_hung_up = True, False
+        self._is_attached, self._was_hung_up, self.was_drained = True, False, False
         self.was_attached = True
         self.first_attached.set()
 
-    def detached(self, close: Close, after_hang_up: bool) -> None:
+    def word(self, whole: bool | None) -> None:
+        """The last holder's word on what it heard, where it has one; False when it will have none any more."""
+        if whole is None:
+            return
+        doubtful, self._doubtful = self._doubtful, None
+        if doubtful is not None and not whole:
+            self._record.note("observer.gap", cause="handed_over", **doubtful)
+
+    def detached(self, close: Close, after_hang_up: bool, drained: bool) -> None:
         """From here on nothing is heard; on a line that broke, since its last sign of life.
 
-        `after_hang_up`: the call was being hung up before the close.
+        `after_hang_up`: the call was being hung up before the close. `drained`: the sideband was heard to its end.
         """
-        self._is_attached, self.last_close = False, close
+        self._is_attached, self.last_close, self.was_drained = False, close, drained
         self._away_since = self._record.clock() - math.ceil(close.unheard * 1000)
         self._was_hung_up = after_hang_up and not close.ours
         self._record.note_dropped()
@@ -56,6 +76,7 @@ class Presence:
         """The call is over. `nothing_missed`: nothing can have been said since the sideband was lost; nor can it when
         the upstream closed because it was told to hang up."""
         self._record.note_dropped()
+        self.word(False)
         if not (self._is_attached or nothing_missed or self._was_hung_up):
             self._note_gap()
 

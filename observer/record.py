@@ -136,9 +136,6 @@ class Record:
 
     def take(self, message: Message) -> None:
         """Make an inbox message an event of this call; it is taken when the event is on disk."""
-        if message.kind == "late":
-            self._take_late(message)
-            return
         said = json.loads(message.body or "{}")
         source, type = (
             ("browser", f"browser.{said['kind']}") if message.kind == "report" else OBSERVER_HANG_UP
@@ -149,10 +146,11 @@ class Record:
         body = json.dumps({"type": type, **said}, ensure_ascii=True).encode()
         self._keep(source, type, None, body, message.id)
 
-    def _take_late(self, message: Message) -> None:
-        """Record what an earlier holder heard and could not write, where it is not there already; then say so."""
-        came = handed_on(message)
-        missing = [k.row for k in came if self._doubles.see(k.row.event_id, k.row.body) != "again"]
+    def take_late(self, message: Message) -> bool | None:
+        """Record what an earlier holder heard and could not write, where it is not there already; then say so. Returns
+        that holder's last word, where this is it: whether it had heard everything until it left."""
+        late = handed_on(message)
+        missing = [k.row for k in late.rows if self._doubles.see(k.row.event_id, k.row.body) != "again"]
         for row in missing:
             self._write(row._replace(digest=None, link=None))  # it gets a place in this chain
         at = [row.at for row in missing]
@@ -160,16 +158,23 @@ class Record:
             "type": "observer.late",
             "node": message.by,
             "events": len(missing),
-            "known": len(came) - len(missing),
+            "known": len(late.rows) - len(missing),
             "from_at": min(at, default=None),
             "until_at": max(at, default=None),
+            "whole": late.whole,
         }
         body = json.dumps(said).encode()
         self._append(Entry("observer", "observer.late", None, body, self.clock(), message.id))
+        return late.whole
 
     def _hear_browser(self, said: dict[str, Any]) -> None:
         if said["kind"] in LINE_REPORTS and said.get("state") in CLOSED_STATES:
             self.browser_remains = True
+
+    @property
+    def last_seq(self) -> int:
+        """The number of the last line."""
+        return self._seq
 
     def summary_is_due(self) -> bool:
         """Whether anything was folded since the last summary."""

@@ -66,14 +66,19 @@ class Sideband:
         """Each frame's bytes exactly as they came, text or not, until the socket closes."""
         try:
             while True:
-                # decode=False: bad UTF-8 is the log's to keep, not a reason to lose the socket.
-                self._listening = True
-                frame = await self._connection.recv(decode=False)
-                self._listening = False
-                self._heard, self._alive_at = self._heard + 1, self._connection.loop.time()
-                yield frame
+                yield await self._hear()
         except ConnectionClosed:
             return
+
+    async def _hear(self) -> bytes:
+        self._listening = True
+        try:
+            # decode=False: bad UTF-8 is the log's to keep, not a reason to lose the socket.
+            frame = await self._connection.recv(decode=False)
+        finally:
+            self._listening = False
+        self._heard, self._alive_at = self._heard + 1, self._connection.loop.time()
+        return frame
 
     async def answers(self, seconds: float) -> bool:
         """Whether the line shows within so many seconds that it lives: a pong, a frame, or that it closed.
@@ -107,6 +112,19 @@ class Sideband:
         """Drop a line that is good for nothing any more, without a word to the other side."""
         self._cut = reason
         self._connection.transport.abort()
+
+    @property
+    def is_drained(self) -> bool:
+        """The upstream said goodbye, and everything that it had said before was heard."""
+        return self._cut is None and self._connection.protocol.close_rcvd is not None
+
+    async def leave(self) -> list[bytes]:
+        """Close a sideband to which nobody listens any more; what was said until the upstream's goodbye. (A frame that
+        waits stops the reading, and the goodbye behind it would never be seen.)"""
+        closing = asyncio.create_task(self.close())
+        rest = [frame async for frame in self.frames()]
+        await closing
+        return rest
 
     async def close(self) -> None:
         """Leave the call; it goes on without us. Takes at most as long as the limit says, whatever the peer does."""

@@ -71,17 +71,22 @@ async def adopt(line: Line, reserved: Call) -> ObservedCall | None:
     """Take a call over from a node that is leaving: attach first, then become its holder. Where the upstream allows no
     second sideband, become its holder first. None when somebody else has it, or it is over."""
     attached = await _attach(line, reserved)
-    try:
-        adopted = await line.writer.run(
-            lambda db: calls.adopt(db, line.node_id, reserved, at=wall_clock()),
-        )
-    except StoreUnavailable:
-        adopted = None
+    adopted = await _adopt(line, reserved)
     if adopted is not None:
         return ObservedCall(adopted, line, attached)
     if attached is not None:
-        await attached.close()
+        await attached.leave()
     return None
+
+
+async def _adopt(line: Line, reserved: Call) -> Call | None:
+    while True:
+        try:
+            return await line.writer.run(
+                lambda db: calls.adopt(db, line.node_id, reserved, at=wall_clock()),
+            )
+        except StoreUnavailable:  # nobody else can adopt what is reserved for us
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)
 
 
 async def _attach(line: Line, call: Call) -> Sideband | None:

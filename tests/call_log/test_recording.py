@@ -8,7 +8,7 @@ from call_log import calls, events, inbox, nodes
 from call_log.calls import Call
 from call_log.events import EventRow
 from call_log.journal import Kept
-from call_log.recording import bury, handed_on, record
+from call_log.recording import bury, handed_on, last_word, record
 from call_log.store import Store
 
 AT = 1_795_000_000_000
@@ -57,7 +57,7 @@ def test_what_a_lost_holder_heard_is_left_to_the_new_one(store: Store, call: Cal
         waiting = inbox.waiting(db, "n2")
     assert stored(store, call) == []
     assert [message.kind for message in waiting] == ["report", "late"], "the report itself still waits"
-    assert handed_on(waiting[1]) == [kept(call, 1), kept(call, 4)]
+    assert handed_on(waiting[1]).rows == [kept(call, 1), kept(call, 4)]
     assert waiting[1].by == "n1"
 
 
@@ -70,7 +70,7 @@ def test_of_two_holdings_in_one_batch_the_newer_writes_and_the_older_is_handed_o
         rows = [kept(call, 1, epoch=1), kept(call, 1, epoch=2)]
         assert record(db, "n1", rows, at=AT) == {(call.number, 1)}
         (late,) = inbox.waiting(db, "n1")
-    assert handed_on(late) == rows[:1]
+    assert handed_on(late).rows == rows[:1]
     assert [seq for seq, _ in stored(store, call)] == [1]
 
 
@@ -105,4 +105,27 @@ def test_a_dead_nodes_rows_of_a_call_that_moved_on_go_to_its_new_holder(store: S
         record(db, "n2", [kept(call, seq, epoch=2) for seq in range(1, 9)], at=AT)
         bury(db, "n1", [kept(call, 1), kept(call, 2)], at=AT)
         (late,) = inbox.waiting(db, "n2")
-    assert handed_on(late) == [kept(call, 1), kept(call, 2)]
+    assert handed_on(late).rows == [kept(call, 1), kept(call, 2)]
+
+
+def test_a_last_word_reaches_whoever_holds_the_call_and_nobody_when_it_is_over(
+    store: Store, call: Call
+) -> None:
+    with store.writing() as db:
+        calls.claim(db, "n2", limit=1, at=AT, free_locks={"n1"})
+        last_word(db, call.number, "n1", whole=True, at=AT)
+        (word,) = inbox.waiting(db, "n2")
+        inbox.take(db, {word.id: 2}, at=AT)
+        calls.update_held(
+            db,
+            call.number,
+            2,
+            "n2",
+            state="ended",
+            ended_at=AT,
+            end_reason="unknown",
+            end_certainty="inferred",
+        )
+        last_word(db, call.number, "n1", whole=False, at=AT)
+        assert inbox.waiting(db, "n2") == []
+    assert (handed_on(word).rows, handed_on(word).whole, word.by) == ([], True, "n1")

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.crash_points import OBSERVER
 from tests.observer.test_sideband import OFFER, SPEECH
 from tests.player import Attach, Player, Scenario
 from tests.processes import House, Process, until
@@ -36,6 +37,12 @@ def heard(house: House, call_id: str) -> list[str]:
 
 def gaps(house: House, call_id: str) -> list[str]:
     return [said["event"]["cause"] for said in house.events(call_id, type="observer.gap")]
+
+
+def words(house: House, call_id: str) -> list[bool]:
+    """The last words of earlier holders: whether they had heard everything until they left."""
+    late = [note["event"]["whole"] for note in house.events(call_id, type="observer.late")]
+    return [whole for whole in late if whole is not None]
 
 
 def holders(house: House, call_id: str) -> list[tuple[str, int]]:
@@ -126,7 +133,33 @@ def test_an_observer_that_is_told_to_stop_hands_its_calls_over_without_a_gap(
     assert sorted(heard(house, call_id)) == sorted(said), "once"
     late = sum(note["event"]["events"] for note in house.events(call_id, type="observer.late"))
     assert heard(house, call_id) == said or late
-    assert gaps(house, call_id) == []
+    assert (gaps(house, call_id), words(house, call_id)) == ([], [True])
+    house.hang_up(call_id)
+    house.ended(call_id)
+
+
+HURRIES = (
+    "from observer.__main__ import main; from observer.limits import Limits; main(Limits(last_word=0.5))"
+)
+
+
+def test_a_holder_that_dies_before_its_last_word_leaves_a_gap_at_its_place(
+    empty_house: House, player: Player
+) -> None:
+    """It is killed between the adoption and its word: what it had heard and not written is gone."""
+    house = empty_house
+    dying = house.start_observer("-c", OBSERVER.format(name="told to stop, and said so"))
+    house.ready()
+    call_id, scenario = one_call(house, player, attaches=2)
+    player.say(scenario, event(1))
+    until(lambda: heard(house, call_id) == ["event_1"], "the first event")
+    node_of(house.start_observer("-c", HURRIES))
+    dying.child.send_signal(signal.SIGTERM)
+    assert dying.child.wait(20) == -signal.SIGKILL
+    house.observers.remove(dying)
+    until(lambda: [epoch for _, epoch in holders(house, call_id)] == [1, 2], "the next observer")
+    until(lambda: gaps(house, call_id), "the gap")
+    assert words(house, call_id) == []
     house.hang_up(call_id)
     house.ended(call_id)
 
@@ -165,8 +198,10 @@ def test_a_paused_observer_writes_nothing_when_it_wakes_and_what_it_heard_is_not
     first.child.send_signal(signal.SIGCONT)
     until(lambda: "call_lost_to_another_node" in first.said(), "the first observer's insight")
     until(lambda: heard(house, call_id) == ["event_2", "event_1"], "the event that came late")
-    (late,) = house.events(call_id, type="observer.late")
-    assert (late["event"]["node"], late["event"]["events"], late["event"]["known"]) == (node_of(first), 1, 1)
+    until(lambda: words(house, call_id)[-1:] == [True], "its last word")
+    late = [note["event"] for note in house.events(call_id, type="observer.late")]
+    assert {note["node"] for note in late} == {node_of(first)}
+    assert (sum(note["events"] for note in late), sum(note["known"] for note in late)) == (1, 1)
     assert [epoch for _, epoch in holders(house, call_id)] == [1, 2]
     house.hang_up(call_id)
     house.ended(call_id)
