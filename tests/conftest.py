@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 
 import pytest
 
+from call_log.store import database_at
 from tests.postgres import Cluster
 from tests.processes import Emulator, House
 
@@ -28,6 +30,7 @@ def database(postgres: Cluster) -> Iterator[str]:
     name = postgres.make_database()
     yield postgres.url(name)
     postgres.drop(name)
+    shutil.rmtree(database_at(postgres.url(name)).lock_folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
