@@ -183,6 +183,12 @@ def _read(db: Connection, changed: ReturningUpdate[Any]) -> list[Call]:
     return sorted((Call.read(row) for row in db.execute(changed)), key=lambda call: call.number)
 
 
+def held_by(db: Connection, node_id: str) -> list[Call]:
+    """The open calls that this node holds."""
+    mine = select(calls).where(calls.c.holder == node_id, calls.c.ended_at.is_(None))
+    return [Call.read(row) for row in db.execute(mine.order_by(calls.c.number))]
+
+
 def claimable(call: FromClause) -> ColumnElement[bool]:
     """SQL over the calls table or an alias of it: a node could do something here, whoever holds the call. One whose
     recording is off is nobody's to follow."""

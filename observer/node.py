@@ -90,6 +90,7 @@ class Node:
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._adopting: set[asyncio.Task[None]] = set()
         self._waiting: Work | None = None
+        self._in_doubt = False
         self._free_locks: frozenset[str] = frozenset()
         self._woken = asyncio.Event()
 
@@ -190,10 +191,18 @@ class Node:
             self._woken.clear()
             waiting = self._waiting
             if waiting is not None:
-                with contextlib.suppress(StoreUnavailable):
+                try:
                     await self._serve_once(waiting)
+                except StoreUnavailable:
+                    self._in_doubt = True
 
     async def _serve_once(self, waiting: Work) -> None:
+        if self._in_doubt:
+            # A commit whose answer did not arrive may have made calls ours.
+            for call in await self._writer.run(partial(calls.held_by, node_id=self.node_id)):
+                if call.number not in self._following:
+                    self._follow(ObservedCall(call, self._line))
+            self._in_doubt = False
         if (waiting.claimable or self._free_locks) and not self._line.leaving.is_set():
             await succession.bury_the_dead(self._line)
             for call in await self._writer.run(self._claim):

@@ -14,7 +14,7 @@ from collections.abc import Callable
 import structlog
 
 from call_log import nodes, work
-from call_log.store import Store, StoreUnavailable
+from call_log.store import Store, StoreUnavailable, Watch
 from call_log.work import Work
 from observer.limits import Limits
 
@@ -50,7 +50,7 @@ class CallLogWatch:
             pause, read_at, dialling_since = AT_REST_SECONDS, 0.0, None
             while not self._stopped.wait(pause):
                 now = time.monotonic()
-                if not watch.changed() and now - read_at < AT_LEAST_EVERY_SECONDS:
+                if not _changed(watch) and now - read_at < AT_LEAST_EVERY_SECONDS:
                     continue
                 read_at = now
                 dialling = self._read()
@@ -76,3 +76,11 @@ class CallLogWatch:
         if waiting.something or free:
             self._loop.call_soon_threadsafe(self._tell, waiting, free)
         return waiting.dialling > 0
+
+
+def _changed(watch: Watch) -> bool:
+    """A store that can't be asked is looked at now and then; it says so itself when it is read."""
+    try:
+        return watch.changed()
+    except StoreUnavailable:
+        return False

@@ -123,6 +123,24 @@ def test_an_heir_adopts_the_calls_of_a_leaving_holder_one_by_one(store: Store, a
         assert calls.adopt(db, "n2", reserved, at=AT) is None, "once"
 
 
+def test_a_node_can_ask_which_open_calls_it_holds(store: Store, answered: Any) -> None:
+    with store.writing() as db:
+        kept, ended, _others = answered(db), answered(db), answered(db)
+        calls.claim(db, "n1", limit=2, at=AT)
+        calls.claim(db, "n2", limit=1, at=AT)
+        calls.update_held(
+            db,
+            ended.number,
+            1,
+            "n1",
+            state="ended",
+            ended_at=AT,
+            end_reason="unknown",
+            end_certainty="inferred",
+        )
+        assert [(call.number, call.epoch) for call in calls.held_by(db, "n1")] == [(kept.number, 1)]
+
+
 def test_what_a_dead_heir_had_reserved_is_for_the_next_one(store: Store, answered: Any) -> None:
     with store.writing() as db:
         answered(db)

@@ -266,3 +266,31 @@ def test_a_full_observer_keeps_its_calls_and_lets_no_more_in(empty_house: House,
     for call_id in ids:
         house.hang_up(call_id)
         house.ended(call_id)
+
+
+CLAIMS_IN_DOUBT = """
+from call_log.store import StoreUnavailable
+from observer import writer
+from observer.__main__ import main
+running, answered = writer.Writer.run, []
+async def run(self, statement):
+    result = await running(self, statement)
+    if getattr(statement, "__name__", "") == "_claim" and result and not answered:
+        answered.append(result)
+        raise StoreUnavailable("the answer to this commit was lost")
+    return result
+writer.Writer.run = run
+main()
+"""
+
+
+def test_a_call_whose_claim_was_committed_without_an_answer_is_followed_all_the_same(
+    empty_house: House, player: Player
+) -> None:
+    house = empty_house
+    house.start_observer("-c", CLAIMS_IN_DOUBT)
+    house.ready()
+    call_id, _ = one_call(house, player, attaches=1)
+    assert [epoch for _, epoch in holders(house, call_id)] == [1]
+    house.hang_up(call_id)
+    house.ended(call_id)
