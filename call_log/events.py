@@ -97,7 +97,13 @@ def after(
         wanted = wanted.where(events.c.type == type)
     if browser_only:
         wanted = wanted.where(events.c.browser)
-    return [EventRow(*row) for row in db.execute(wanted.order_by(events.c.seq).limit(limit))]
+    return [EventRow(*row) for row in db.execute(wanted.order_by(events.c.seq).limit(limit)).all()]
+
+
+def last(db: Connection, number: int, *, limit: int) -> list[EventRow]:
+    """The last events of one call, in order, at most `limit`."""
+    wanted = select(events).where(events.c.number == number).order_by(events.c.seq.desc()).limit(limit)
+    return [EventRow(*row) for row in reversed(db.execute(wanted).all())]
 
 
 def storable(row: EventRow) -> EventRow:

@@ -35,7 +35,7 @@ class Limits:
     """The upstream closes the sideband of a call that was hung up; after so long we stop waiting for that."""
     settling: float = 0.5
     """A browser's goodbye may come just after its line went dead: so long it may still say why the call ended."""
-    late_attach: float = 1.0
+    late_attach: float = 0.25
     """A first attach later than this after the answer leaves a gap in the log."""
     dials_at_once: int = 50
     hand_over: float = 30.0

@@ -35,6 +35,8 @@ class Line:
     lock: NodeLock
     dials: asyncio.Semaphore
     """So many dials at once: a take-over of many calls must not look like an attack to the upstream."""
+    reads: asyncio.Semaphore
+    """So many calls at once catch up with what is in the log: dialling must not wait for them."""
     leaving: asyncio.Event
     """Set once this node hands its calls over: what breaks now is the next holder's to mend."""
     seal: Seal | None = None

@@ -42,6 +42,8 @@ CLAIMED_AT_ONCE = 200
 RESTART_SECONDS = 1.0
 CHECKPOINT_SECONDS = 1.0
 SUMMARY_SECONDS = 2.0
+DOUBT_SECONDS = 0.5
+READS_AT_ONCE = 2
 
 
 class NodeLost(Exception):
@@ -83,6 +85,7 @@ class Node:
             redactions=redactions,
             lock=self._lock,
             dials=asyncio.Semaphore(limits.dials_at_once),
+            reads=asyncio.Semaphore(READS_AT_ONCE),
             leaving=asyncio.Event(),
             seal=seal,
         )
@@ -169,9 +172,9 @@ class Node:
         while True:
             await asyncio.sleep(SUMMARY_SECONDS)
             changed = [
-                (number, observed.call.epoch, observed.record.summary())
+                (number, observed.call.epoch, observed.record.recollection.summary())
                 for number, observed in self._following.items()
-                if observed.record.summary_is_due()
+                if observed.record.recollection.summary_is_due()
             ]
             if changed:
                 with contextlib.suppress(StoreUnavailable):
@@ -195,6 +198,7 @@ class Node:
                     await self._serve_once(waiting)
                 except StoreUnavailable:
                     self._in_doubt = True
+                    asyncio.get_running_loop().call_later(DOUBT_SECONDS, self._woken.set)
 
     async def _serve_once(self, waiting: Work) -> None:
         if self._in_doubt:

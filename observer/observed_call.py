@@ -91,7 +91,7 @@ class ObservedCall:
             return
         await self._leave()
         if self.call.last_seq:
-            await asyncio.to_thread(self.record.remember, self._line.store)
+            await asyncio.to_thread(self.record.recall, self._line.store)
             self._presence.resume()
             self._remembers = True
         async with asyncio.TaskGroup() as together:
@@ -100,6 +100,7 @@ class ObservedCall:
                 together.create_task(self._end_if_nobody_comes()),
                 together.create_task(self._leave_if_lost()),
                 together.create_task(self._doubt()),
+                together.create_task(self.record.recollection.catch_up(self._line.store, self._line.reads)),
             ]
             end = await self._until_over()
             for task in beside:
@@ -113,7 +114,7 @@ class ObservedCall:
         """Let the call go while it lives; whoever holds it next finds the sideband left and the gap's beginning."""
         await self._leave()
         with contextlib.suppress(StoreUnavailable):
-            await self._try_to_save(summary=self.record.summary())
+            await self._try_to_save(summary=self.record.recollection.summary())
 
     async def _say_the_last_word(self) -> None:
         """Tell whoever holds the call now whether it has all that was heard here, behind the rows that it gets."""
@@ -200,7 +201,7 @@ class ObservedCall:
                 await self.record.room(len(frame))
             pulse.cancel()
         await self._leave()
-        await self._save(summary=self.record.summary())
+        await self._save(summary=self.record.recollection.summary())
         return await self._closed(attached.closed, asyncio.get_running_loop().time() - began)
 
     async def _closed(self, close: Close, stood: float) -> Ending | None:
@@ -268,12 +269,14 @@ class ObservedCall:
     async def _write_end(self, end: Ending) -> None:
         self.record.note("observer.ended", reason=end.reason, certainty=end.certainty)
         await self._flush()
+        if self.call.crashes < self._line.limits.crashes:
+            await self.record.recollection.catch_up(self._line.store, self._line.reads)
         await self._save(
             state="ended",
             ended_at=self.record.clock(),
             end_reason=end.reason,
             end_certainty=end.certainty,
-            summary=self.record.summary(),
+            summary=self.record.recollection.summary(),
             holder=None,
         )
         self._log.info("call_ended", reason=end.reason, certainty=end.certainty)

@@ -23,13 +23,13 @@ from observer.discretion import Discretion, Entry
 from observer.doubles import Doubles
 from observer.ending import SIGNS_OF_A_PEER
 from observer.line import Line
+from observer.recollection import Recollection
 from observer.trouble import DEGRADED, Trouble
 from observer.writer import wall_clock
 from realtime.events import WEBRTC_FILTER_ALLOWED, header
-from realtime.summary import summarise
-from realtime.turns import Conversation
 
-READ_ROWS = 1_000
+RECALLED_ROWS = 200
+"""So far back a take-over looks before it records: what two sidebands heard both is newer."""
 TRUNCATED = "observer.truncated"
 OBSERVER_HANG_UP = ("observer", "observer.hang_up")
 LINE_REPORTS = frozenset({"connection", "channel"})
@@ -48,9 +48,7 @@ class Record:
             Chain(line.seal, call.call_id, call.salt, call.head) if line.seal and call.salt else None
         )
         self._discretion = Discretion(line.redactions.rule(call), self._append)
-        self._conversation, self._prices = Conversation(), line.prices
-        self._models = call.underlying, call.transcription
-        self._summarised_seq, self._last_summary = 0, call.summary
+        self.recollection = Recollection(call, line.prices, line.lock.accuse)
         self.last_at: int | None = None
         self.left_at: int | None = None
         """When the last holder closed its sideband, where it lived to say so."""
@@ -66,19 +64,22 @@ class Record:
 
         self.lost = asyncio.Event()
 
-    def remember(self, store: Store) -> None:
-        """Fold what earlier holders wrote. Blocks; called before anything is recorded."""
+    def recall(self, store: Store) -> None:
+        """Look at the end of what earlier holders wrote. Blocks; called before anything is recorded."""
         with store.reading() as db:
-            while rows := events.after(db, self.number, self._conversation.last_seq, limit=READ_ROWS):
-                self._fold(rows)
-                for row in rows:
-                    self._recall(row)
+            rows = events.last(db, self.number, limit=RECALLED_ROWS)
+        for row in rows:
+            self._note_of(row)
+            self._allowance.is_used_up |= row.type == TRUNCATED
+            if row.source == UPSTREAM:
+                self._doubles.recall(row.event_id, row.body if self._discretion.keeps_everything else None)
 
-    def _recall(self, row: EventRow) -> None:
-        self._allowance.spend(len(row.body))
-        self._allowance.is_used_up |= row.type == TRUNCATED
-        if row.source == UPSTREAM:
-            self._doubles.recall(row.event_id, row.body if self._discretion.keeps_everything else None)
+    def _note_of(self, row: EventRow) -> dict[str, Any] | None:
+        """What a committed row tells of the holders, and what is to be noted of the upstream's troubles."""
+        self.last_at = row.at
+        if row.type in ("observer.attached", "observer.detached") and row.source == "observer":
+            self.left_at = row.at if row.type == "observer.detached" else None
+        return self._trouble.hear(row)
 
     @property
     def session_expired(self) -> bool:
@@ -176,22 +177,15 @@ class Record:
         """The number of the last line."""
         return self._seq
 
-    def summary_is_due(self) -> bool:
-        """Whether anything was folded since the last summary."""
-        return self._summarised_seq < self._conversation.last_seq
-
-    def summary(self) -> str:
-        """What the call's row says of the conversation, as JSON text."""
-        if self._last_summary is not None and not self._conversation.last_seq:
-            return self._last_summary
-        self._summarised_seq = self._conversation.last_seq
-        return json.dumps(summarise(self._conversation, self._prices, *self._models))
-
     def committed(self, rows: list[EventRow]) -> None:
         """These rows are on disk: now they may mean something."""
+        self.recollection.committed(rows)
+        self._accuse(self.number)
+        troubles = [trouble for row in rows if (trouble := self._note_of(row))]
+        self._accuse(0)
         for row in rows:
             self._waiting.done(len(row.body))
-        for trouble in self._fold(rows):
+        for trouble in troubles:
             self.note(DEGRADED, **trouble)
 
     def refused(self) -> None:
@@ -221,15 +215,3 @@ class Record:
         self._waiting.add(len(row.body))
         row = row._replace(seq=self._seq)
         self._writer.append(self, self._chain.sealed(row) if self._chain else row, message_id)
-
-    def _fold(self, rows: list[EventRow]) -> list[dict[str, Any]]:
-        """Returns what is to be noted of the upstream's troubles."""
-        self._accuse(self.number)
-        for row in rows:
-            self._conversation.hear(row.seq, row.at, row.source, row.body)
-            self.last_at = row.at
-            if row.type in ("observer.attached", "observer.detached") and row.source == "observer":
-                self.left_at = row.at if row.type == "observer.detached" else None
-        troubles = [trouble for row in rows if (trouble := self._trouble.hear(row))]
-        self._accuse(0)
-        return troubles
