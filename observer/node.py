@@ -39,6 +39,8 @@ from realtime.prices import Prices
 log = structlog.get_logger()
 
 CLAIMED_AT_ONCE = 200
+ADOPTED_AT_ONCE = 20
+"""Nothing is missed while a call waits for its heir, but all is late while the heir takes too many at once."""
 RESTART_SECONDS = 1.0
 CHECKPOINT_SECONDS = 1.0
 SUMMARY_SECONDS = 2.0
@@ -211,7 +213,7 @@ class Node:
             await succession.bury_the_dead(self._line)
             for call in await self._writer.run(self._claim):
                 self._follow(ObservedCall(call, self._line))
-        if waiting.handed_over and not self._line.leaving.is_set():
+        if waiting.handed_over and len(self._adopting) < ADOPTED_AT_ONCE and not self._line.leaving.is_set():
             for call in await self._writer.run(self._reserve):
                 self._adopt(call)
         if waiting.messages:
@@ -231,8 +233,8 @@ class Node:
         return calls.claim(db, self.node_id, limit=limit, at=wall_clock(), free_locks=self._free_locks)
 
     def _reserve(self, db: Connection) -> list[Call]:
-        limit = min(CLAIMED_AT_ONCE, room(len(self._following) + len(self._adopting)))
-        return calls.reserve(db, self.node_id, limit=limit)
+        limit = min(ADOPTED_AT_ONCE, room(len(self._following))) - len(self._adopting)
+        return calls.reserve(db, self.node_id, limit=max(0, limit))
 
     def _messages(self) -> list[Message]:
         with self._store.reading() as db:

@@ -124,5 +124,12 @@ async def _let_go_of_adopted(line: Line, following: Mapping[int, ObservedCall]) 
 
 
 def _others(line: Line) -> list[nodes.Node]:
+    """The nodes that could inherit: also one that is silent under the load of inheriting, but none that is dead."""
     with line.store.reading() as db:
-        return nodes.live(db)
+        registered = nodes.registered(db)
+    dead = nodes.free_locks(registered)
+    return [
+        node
+        for node in registered
+        if node.node_id != line.node_id and node.node_id not in dead and not node.draining
+    ]
