@@ -44,6 +44,7 @@ ADOPTED_AT_ONCE = 20
 RESTART_SECONDS = 1.0
 CHECKPOINT_SECONDS = 1.0
 SUMMARY_SECONDS = 2.0
+SUMMARISED_AT_ONCE = 20
 DOUBT_SECONDS = 0.5
 READS_AT_ONCE = 2
 
@@ -170,17 +171,25 @@ class Node:
                 await asyncio.to_thread(self._store.checkpoint)
 
     async def _summarise(self) -> None:
-        """Keep the rows of the calls that are going on up to date, all of them in one transaction."""
+        """Keep the rows of the calls that are going on up to date: a few at a time, for nothing else happens meanwhile,
+        and each of them every two seconds."""
         while True:
-            await asyncio.sleep(SUMMARY_SECONDS)
-            changed = [
-                (number, observed.call.epoch, observed.record.recollection.summary())
-                for number, observed in self._following.items()
-                if observed.record.recollection.summary_is_due()
-            ]
-            if changed:
-                with contextlib.suppress(StoreUnavailable):
-                    await self._writer.run(partial(self._save_summaries, changed))
+            numbers = list(self._following) or [0]
+            pause = SUMMARY_SECONDS * SUMMARISED_AT_ONCE / max(len(numbers), SUMMARISED_AT_ONCE)
+            for start in range(0, len(numbers), SUMMARISED_AT_ONCE):
+                await asyncio.sleep(pause)
+                await self._summarise_some(numbers[start : start + SUMMARISED_AT_ONCE])
+
+    async def _summarise_some(self, numbers: list[int]) -> None:
+        some = [observed for number in numbers if (observed := self._following.get(number))]
+        changed = [
+            (observed.call.number, observed.call.epoch, observed.record.recollection.summary())
+            for observed in some
+            if observed.record.recollection.summary_is_due()
+        ]
+        if changed:
+            with contextlib.suppress(StoreUnavailable):
+                await self._writer.run(partial(self._save_summaries, changed))
 
     def _save_summaries(self, changed: list[tuple[int, int, str]], db: Connection) -> None:
         for number, epoch, summary in changed:
