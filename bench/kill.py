@@ -18,6 +18,7 @@ from sqlalchemy import select
 from bench.field import Field, put_up
 from bench.figures import tell_machine, tell_spread, tell_verdict
 from bench.reader import Sightings
+from bench.stores import urls
 from bench.verdict import Verdict
 from call_log.schema import calls, nodes
 
@@ -46,13 +47,13 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=600.0)
     parser.add_argument("--every", type=float, default=5.0, help="seconds from one kill to the next")
     parser.add_argument("--opened-per-second", type=float, default=20.0)
-    parser.add_argument("--database-url", default=None)
+    parser.add_argument("--store", choices=("sqlite", "postgresql"), default="sqlite")
     asked = parser.parse_args()
     tell_machine(
         f"{asked.calls} calls × {asked.rate:g} events/s, {asked.seconds:g} s, a kill each {asked.every:g} s"
     )
-    with tempfile.TemporaryDirectory() as folder:
-        field = put_up(Path(folder), rate=asked.rate, observers=OBSERVERS, database_url=asked.database_url)
+    with tempfile.TemporaryDirectory() as folder, urls([asked.store]) as (url,):
+        field = put_up(Path(folder), rate=asked.rate, observers=OBSERVERS, database_url=url)
         with field as put:
             outcome = run(put, asked.calls, asked.opened_per_second, asked.seconds, asked.every)
     tell(outcome)
