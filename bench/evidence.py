@@ -40,7 +40,7 @@ class Truth(NamedTuple):
     sent: Sent
     sent_at: Sequence[int]
     digests: frozenset[str] = frozenset()
-    """Of the events that have no id."""
+    """Of the events that have no id, or another event's."""
 
 
 def truth(emulator_url: str) -> list[Truth]:
@@ -79,8 +79,8 @@ def logged(store: Store) -> list[Logged]:
 
 
 def rows_of(store: Store, number: int, digests: Collection[str] = ()) -> list[EventRow]:
-    """One call's whole log; of upstream events without the bodies, which nobody judges. Those without an id that are
-    among the `digests` go by them."""
+    """One call's whole log; of upstream events without the bodies, which nobody judges. Those
+    whose digest is among the `digests` go by it."""
     found: list[EventRow] = []
     while True:
         with store.reading() as db:
@@ -91,11 +91,8 @@ def rows_of(store: Store, number: int, digests: Collection[str] = ()) -> list[Ev
 
 
 def _named(row: EventRow, digests: Collection[str]) -> EventRow:
-    event_id = row.event_id
-    if event_id is None and digests:
-        digest = hashlib.sha256(row.body).hexdigest()[:DIGEST_DIGITS]
-        event_id = digest_id(digest) if digest in digests else None
-    return row._replace(body=b"", event_id=event_id)
+    digest = hashlib.sha256(row.body).hexdigest()[:DIGEST_DIGITS] if digests else ""
+    return row._replace(body=b"", event_id=digest_id(digest) if digest in digests else row.event_id)
 
 
 def judge(true: Iterable[Truth], store: Store, seen: Mapping[int, list[Sight]]) -> Verdict:

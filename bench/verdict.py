@@ -24,7 +24,7 @@ OVER = frozenset({"ended", "failed"})
 class Sent(NamedTuple):
     """One call of the upstream: the ids of its events in the order in which they were sent, and what it is now.
 
-    An event without an id of its own goes by `digest_id`. `was_observed`: at least one sideband was attached to it.
+    An event that has no id, or another event's, goes by `digest_id`. `was_observed`: a sideband was attached to it.
     """
 
     upstream_call_id: str
@@ -107,17 +107,14 @@ def judge_call(verdict: Verdict, sent: Sent, rows: Sequence[EventRow], seen: Ite
 
 def lost(rows: Sequence[EventRow], seen: Iterable[Sight]) -> list[Sight]:
     """What somebody saw and is not there any more, or is another event now."""
-    there = {(row.seq, None if is_digest_id(row.event_id) else row.event_id) for row in rows}
-    return [sight for sight in seen if tuple(sight) not in there]
+    there = {(row.seq, row.event_id) for row in rows}
+    by_digest = {row.seq for row in rows if row.event_id is not None and row.event_id.startswith(DIGEST)}
+    return [sight for sight in seen if tuple(sight) not in there and sight.seq not in by_digest]
 
 
 def digest_id(digest: str) -> str:
-    """The name of an event that has no id, by the first 16 hexadecimal digits of its text's SHA-256."""
+    """The name of an event that has no id, or another event's: by the first 16 digits of its text's SHA-256."""
     return DIGEST + digest
-
-
-def is_digest_id(event_id: str | None) -> bool:
-    return event_id is not None and event_id.startswith(DIGEST)
 
 
 def judge_missing_calls(

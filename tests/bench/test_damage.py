@@ -53,6 +53,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         field.open(CALLS, per_second=20)
         field.all_observed()
         until(lambda: len(field.reader.sightings) > CALLS * 70, "events of every call")
+        field.emulator.arm("events with a used id", times=CALLS)
         field.emulator.arm("poison events", times=CALLS)
         field.silence()
         field.end()
