@@ -5,14 +5,25 @@ Knows where they are and in which shape they come. Judges nothing itself.
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import requests
 from sqlalchemy import select
 
-from bench.verdict import UPSTREAM, Logged, Sent, Sight, Verdict, judge_call, judge_orphans
+from bench.verdict import (
+    UPSTREAM,
+    Logged,
+    Sent,
+    Sight,
+    Verdict,
+    digest_id,
+    judge_call,
+    judge_missing_calls,
+    judge_orphans,
+)
 from call_log import events
 from call_log.events import EventRow
 from call_log.schema import calls
@@ -20,6 +31,7 @@ from call_log.store import Store
 
 READ_ROWS = 5_000
 LEDGER_SECONDS = 120
+DIGEST_DIGITS = 16
 
 
 class Truth(NamedTuple):
@@ -27,6 +39,8 @@ class Truth(NamedTuple):
 
     sent: Sent
     sent_at: Sequence[int]
+    digests: frozenset[str] = frozenset()
+    """Of the events that have no id, or another event's."""
 
 
 def truth(emulator_url: str) -> list[Truth]:
@@ -40,8 +54,12 @@ def truth(emulator_url: str) -> list[Truth]:
 
 def _truth(call: Mapping[str, Any]) -> Truth:
     columns = call["events"]
-    sent = Sent(call["id"], columns["event_id"], call["ended_at"] is None, call["sidebands"])
-    return Truth(sent, columns["sent_at"])
+    event_ids, digests = list(columns["event_id"]), dict(columns["digest"])
+    for place, digest in digests.items():
+        event_ids[int(place)] = digest_id(digest)
+    observed = call["sideband_attaches"] > 0
+    sent = Sent(call["id"], event_ids, call["ended_at"] is None, call["sidebands"], observed)
+    return Truth(sent, columns["sent_at"], frozenset(digests.values()))
 
 
 def logged(store: Store) -> list[Logged]:
@@ -60,25 +78,33 @@ def logged(store: Store) -> list[Logged]:
     ]
 
 
-def rows_of(store: Store, number: int) -> list[EventRow]:
-    """One call's whole log; of upstream events without the bodies, which nobody judges."""
+def rows_of(store: Store, number: int, digests: Collection[str] = ()) -> list[EventRow]:
+    """One call's whole log; of upstream events without the bodies, which nobody judges. Those
+    whose digest is among the `digests` go by it."""
     found: list[EventRow] = []
     while True:
         with store.reading() as db:
             some = events.after(db, number, found[-1].seq if found else 0, limit=READ_ROWS)
-        found += [row._replace(body=b"") if row.source == UPSTREAM else row for row in some]
+        found += [_named(row, digests) if row.source == UPSTREAM else row for row in some]
         if len(some) < READ_ROWS:
             return found
 
 
+def _named(row: EventRow, digests: Collection[str]) -> EventRow:
+    digest = hashlib.sha256(row.body).hexdigest()[:DIGEST_DIGITS] if digests else ""
+    return row._replace(body=b"", event_id=digest_id(digest) if digest in digests else row.event_id)
+
+
 def judge(true: Iterable[Truth], store: Store, seen: Mapping[int, list[Sight]]) -> Verdict:
     """The verdict on a whole log."""
+    true = list(true)
     verdict, sent = Verdict(), [one.sent for one in true]
     of_log = logged(store)
     by_upstream = {row.upstream_call_id: row.number for row in of_log}
-    for one in sent:
-        number = by_upstream.get(one.upstream_call_id)
+    for one in true:
+        number = by_upstream.get(one.sent.upstream_call_id)
         if number is not None:
-            judge_call(verdict, one, rows_of(store, number), seen.get(number, []))
+            judge_call(verdict, one.sent, rows_of(store, number, one.digests), seen.get(number, []))
+    judge_missing_calls(verdict, sent, of_log, seen)
     judge_orphans(verdict, sent, of_log)
     return verdict

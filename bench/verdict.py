@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -17,16 +17,21 @@ from call_log.events import EventRow
 
 UPSTREAM, OBSERVER = "upstream", "observer"
 ATTACHED, GAP, LATE, TRUNCATED = "observer.attached", "observer.gap", "observer.late", "observer.truncated"
+DIGEST = "sha256:"
 OVER = frozenset({"ended", "failed"})
 
 
 class Sent(NamedTuple):
-    """One call of the upstream: the ids of its events in the order in which they were sent, and what it is now."""
+    """One call of the upstream: the ids of its events in the order in which they were sent, and what it is now.
+
+    An event that has no id, or another event's, goes by `digest_id`. `was_observed`: a sideband was attached to it.
+    """
 
     upstream_call_id: str
     event_ids: Sequence[str]
     is_open: bool
     sidebands: int
+    was_observed: bool = False
 
 
 class Logged(NamedTuple):
@@ -103,7 +108,29 @@ def judge_call(verdict: Verdict, sent: Sent, rows: Sequence[EventRow], seen: Ite
 def lost(rows: Sequence[EventRow], seen: Iterable[Sight]) -> list[Sight]:
     """What somebody saw and is not there any more, or is another event now."""
     there = {(row.seq, row.event_id) for row in rows}
-    return [sight for sight in seen if tuple(sight) not in there]
+    by_digest = {row.seq for row in rows if row.event_id is not None and row.event_id.startswith(DIGEST)}
+    return [sight for sight in seen if tuple(sight) not in there and sight.seq not in by_digest]
+
+
+def digest_id(digest: str) -> str:
+    """The name of an event that has no id, or another event's: by the first 16 digits of its text's SHA-256."""
+    return DIGEST + digest
+
+
+def judge_missing_calls(
+    verdict: Verdict, sent: Iterable[Sent], logged: Iterable[Logged], seen: Mapping[int, Collection[Sight]]
+) -> None:
+    """Add the calls that are gone as a whole: somebody saw events of them, or an observer was attached to them, and the
+    log does not know them any more."""
+    rows = list(logged)
+    numbers = {row.number for row in rows}
+    for number, sights in seen.items():
+        if number not in numbers and sights:
+            verdict.blame("lost", f"call number {number}", f"all {len(sights)} events that were seen")
+    known = {row.upstream_call_id for row in rows}
+    for one in sent:
+        if one.was_observed and one.event_ids and one.upstream_call_id not in known:
+            verdict.blame("unmarked gap", one.upstream_call_id, "was observed, and the log does not know it")
 
 
 def duplicates(rows: Sequence[EventRow]) -> list[str]:

@@ -3,18 +3,20 @@
 Knows the faults and what they look like on the wire. When they are armed, and how often, is mishaps.py's.
 """
 
-import hashlib
 from collections.abc import Callable
 
 from aiohttp import WSMsgType
 
+from realtime_emulator.ledger import digest_of
 from realtime_emulator.line import Line
 from realtime_emulator.mishaps import (
+    DEAF,
     DROP_SIDEBAND,
     FLOOD,
     HALF_OPEN,
     OVERSIZE,
     POISON,
+    RESET,
     SERVER_ERROR,
     SILENT_SIDEBAND,
 )
@@ -54,6 +56,10 @@ def befall(sideband: Sideband, line: Line, later: Later) -> None:
         later(fault["ms"] / 1000, sideband.fall_silent)
     if fault := take(HALF_OPEN, call_id):
         later(fault["ms"] / 1000, sideband.die_quietly)
+    if fault := take(DEAF, call_id):
+        later(fault["ms"] / 1000, sideband.stop_reading)
+    if fault := take(RESET, call_id):
+        later(fault["ms"] / 1000, sideband.reset)
     if fault := take(OVERSIZE, call_id):
         size = fault["bytes"]
         later(fault["ms"] / 1000, lambda: _say_much(line, sideband, size))
@@ -76,8 +82,7 @@ def _flood(line: Line, sideband: Sideband, events: int) -> None:
 def _poison(line: Line, sideband: Sideband) -> None:
     for payload, opcode in POISONS:
         at, sent = line.ledger.now(), sideband.send_frame(payload, opcode)
-        digest = hashlib.sha256(payload).hexdigest()[:16]
-        line.record.events.note("poison", "", at, int(sent), channel=False, digest=digest)
+        line.record.events.note("poison", "", at, int(sent), channel=False, digest=digest_of(payload))
 
 
 def _server_error(session_id: str) -> str:

@@ -9,7 +9,14 @@ from realtime_emulator.calls import Calls
 from realtime_emulator.credentials import read_credential
 from realtime_emulator.dialects import Dialect
 from realtime_emulator.guard import Guard
-from realtime_emulator.mishaps import ATTACH_404, ATTACH_BEFORE_PEER, REFUSE_ATTACH, SLOW_HANDSHAKE, Mishaps
+from realtime_emulator.mishaps import (
+    ATTACH_404,
+    ATTACH_BEFORE_PEER,
+    REFUSE_ATTACH,
+    SLOW_HANDSHAKE,
+    WRONG_KEY,
+    Mishaps,
+)
 from realtime_emulator.open_call import OpenCall
 from realtime_emulator.refusals import Mistake, Refusal, call_not_found, unsupported_value
 from realtime_emulator.sideband import Sideband
@@ -54,6 +61,8 @@ class Attending:
         opened = self._find(request)
         if slow := self._mishaps.take(SLOW_HANDSHAKE, opened.id):
             await asyncio.sleep(slow["ms"] / 1000)
+        if self._mishaps.take(WRONG_KEY, opened.id):
+            return _wrong_answer()
         self._make_room(opened)
         socket = web.WebSocketResponse(
             compress=False, timeout=CLOSE_SECONDS, max_msg_size=LONGEST_MESSAGE_BYTES
@@ -80,7 +89,7 @@ class Attending:
         if opened is None or self._is_hidden(opened):
             raise call_not_found(404)
         if refused := self._mishaps.take(REFUSE_ATTACH, call_id):
-            raise _refusal(refused)
+            raise _refusal(refused, request)
         return opened
 
     def _is_hidden(self, opened: OpenCall) -> bool:
@@ -99,10 +108,24 @@ class Attending:
                 older.finish(*REPLACED)
 
 
-def _refusal(fault: dict[str, int]) -> Refusal:
+def _wrong_answer() -> web.Response:
+    """Looks like the end of a handshake, and answers somebody else's key."""
+    return web.Response(
+        status=101,
+        headers={
+            "Upgrade": "websocket",
+            "Connection": "Upgrade",
+            "Sec-WebSocket-Accept": "bm90IHlvdXIga2V5IGF0IGFsbA==",
+        },
+    )
+
+
+def _refusal(fault: dict[str, int], request: web.Request) -> Refusal:
     if fault["status"] == 404:
         return call_not_found(404)
-    headers = {"Retry-After": str(fault["retry_after"])} if fault["retry_after"] else None
+    headers = {"Retry-After": str(fault["retry_after"])} if fault["retry_after"] else {}
+    if fault["status"] < 400:
+        headers["Location"] = f"{request.rel_url.update_query(redirected=1)}"
     return Refusal(
         fault["status"], Mistake("attach_refused", "The emulator was told to refuse this."), headers
     )

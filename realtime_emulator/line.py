@@ -10,8 +10,8 @@ from realtime_emulator.conversation import Conversation
 from realtime_emulator.dialects import Dialect
 from realtime_emulator.events import FILTERED_TYPES, make_event
 from realtime_emulator.identifiers import Identifiers
-from realtime_emulator.ledger import CallRecord, Ledger
-from realtime_emulator.mishaps import DUPLICATE, OUT_OF_ORDER, Mishaps
+from realtime_emulator.ledger import CallRecord, Ledger, digest_of
+from realtime_emulator.mishaps import DUPLICATE, OUT_OF_ORDER, USED_ID, Mishaps
 from realtime_emulator.refusals import Mistake
 from realtime_emulator.script import Script
 from realtime_emulator.session import Session
@@ -93,16 +93,27 @@ class Line:
         self._send(type, event_id, text, channel, sidebands)
         if self.mishaps.take(DUPLICATE, self.call_id):
             self._send(type, event_id, text, None, sidebands)
+        if self.mishaps.take(USED_ID, self.call_id):
+            self._send(type, event_id, f'{text[:-1]},"again":true}}', None, sidebands, names=False)
         if self.held:
             self.held.pop()()
 
     def _send(
-        self, type: str, event_id: str, text: str, channel: Outlet | None, sidebands: list[Outlet]
+        self,
+        type: str,
+        event_id: str,
+        text: str,
+        channel: Outlet | None,
+        sidebands: list[Outlet],
+        *,
+        names: bool = True,
     ) -> None:
+        """`names`: its id names this event and no other."""
         at = self.ledger.now()
         if self.filtered and type not in FILTERED_TYPES:
             channel = None
         if channel is not None:
             channel.send(text)
         heard = sum([outlet.send(text) for outlet in sidebands])
-        self.record.events.note(type, event_id, at, heard, channel=channel is not None)
+        digest = None if names else digest_of(text.encode())
+        self.record.events.note(type, event_id, at, heard, channel=channel is not None, digest=digest)

@@ -13,12 +13,16 @@ ATTACH_404 = "404 on attach"
 ATTACH_BEFORE_PEER = "404 until the peer connects"
 REFUSE_ATTACH = "refuse the attach"
 SLOW_HANDSHAKE = "slow handshake"
+WRONG_KEY = "wrong accept key"
 SILENT_SIDEBAND = "silent sideband"
 HALF_OPEN = "half-open sideband"
+DEAF = "deaf sideband"
+RESET = "reset the sideband"
 OVERSIZE = "oversize event"
 POISON = "poison events"
 FLOOD = "flood"
 DUPLICATE = "duplicate events"
+USED_ID = "events with a used id"
 OUT_OF_ORDER = "events out of order"
 REFUSE_OFFER = "refuse the offer"
 SLOW_MINT = "slow mint"
@@ -26,6 +30,7 @@ SLOW_OFFER = "slow offer"
 DROP_SIDEBAND = "drop the sideband"
 SERVER_ERROR = "server error after attach"
 HANG_UP = "hang up by itself"
+SESSION_LIMIT = "reach the session limit"
 CUT_NETWORK = "cut the network of a call"
 TRANSCRIPTION_FAILS = "transcription fails"
 FAIL_RESPONSE = "fail the response"
@@ -33,14 +38,18 @@ FAIL_RESPONSE = "fail the response"
 MISHAPS: dict[str, str] = {
     ATTACH_404: "For the first `ms` milliseconds of each call's life, its sideband answers 404 call_id_not_found.",
     ATTACH_BEFORE_PEER: "Until a call's peer has connected, its sideband answers 404 call_id_not_found.",
-    REFUSE_ATTACH: "The next `times` sidebands are refused with `status`, and Retry-After if `retry_after` is not 0.",
+    REFUSE_ATTACH: "The next `times` sidebands are refused with `status` (3xx: sent elsewhere), and `retry_after`.",
     SLOW_HANDSHAKE: "The next `times` sidebands wait `ms` milliseconds for the answer to their handshake.",
+    WRONG_KEY: "The next `times` handshakes are answered with another Sec-WebSocket-Accept than was asked for.",
     SILENT_SIDEBAND: "A sideband is told nothing any more, `ms` after it attached; pings are answered.",
     HALF_OPEN: "A sideband is dead, `ms` after it attached, and looks alive: no event, no pong, no FIN.",
+    DEAF: "A sideband is not read any more, `ms` after it attached: what its client sends piles up.",
+    RESET: "A sideband's connection is reset (RST), `ms` after it attached.",
     OVERSIZE: "A sideband is sent an event of more than `bytes` bytes, `ms` after it attached.",
     POISON: "A sideband is sent frames that are no plain JSON events, one of each kind, `ms` after it attached.",
     FLOOD: "A sideband is sent `events` events at once, `ms` after it attached.",
     DUPLICATE: "The next `times` events are sent to the sidebands twice.",
+    USED_ID: "The next `times` events are each followed by another event with the same id.",
     OUT_OF_ORDER: "The next `times` events are each sent behind the one that follows.",
     REFUSE_OFFER: "The next `times` offers are refused with the HTTP status `status`, in the vendor's envelope.",
     SLOW_MINT: "`client_secrets` waits `ms` milliseconds before it does anything.",
@@ -48,6 +57,7 @@ MISHAPS: dict[str, str] = {
     DROP_SIDEBAND: "A sideband is closed with `code` (1006: cut off without a close frame), `ms` after it attached.",
     SERVER_ERROR: "A sideband is told an `error` of type server_error whose code is null, `ms` after it attached.",
     HANG_UP: "A call is ended by the service, `ms` after its answer.",
+    SESSION_LIMIT: "A call hits its maximum duration, `ms` after its answer: session_expired, 1001, and the end.",
     CUT_NETWORK: "A call's packets are lost both ways, `ms` after its peer connected: nobody says goodbye.",
     TRANSCRIPTION_FAILS: "Each transcription fails with DeploymentNotFound, and the call goes on.",
     FAIL_RESPONSE: "A response ends with the status failed and a server_error, before it says anything.",
@@ -58,12 +68,16 @@ PARAMETERS: dict[str, dict[str, int]] = {
     ATTACH_BEFORE_PEER: {},
     REFUSE_ATTACH: {"times": 1, "status": 503, "retry_after": 0},
     SLOW_HANDSHAKE: {"times": 1, "ms": 10_000},
+    WRONG_KEY: {"times": 1},
     SILENT_SIDEBAND: {"times": 1, "ms": 0},
     HALF_OPEN: {"times": 1, "ms": 0},
+    DEAF: {"times": 1, "ms": 0},
+    RESET: {"times": 1, "ms": 0},
     OVERSIZE: {"times": 1, "bytes": 20 * 1024 * 1024, "ms": 0},
     POISON: {"times": 1, "ms": 0},
     FLOOD: {"times": 1, "events": 10_000, "ms": 0},
     DUPLICATE: {"times": 1},
+    USED_ID: {"times": 1},
     OUT_OF_ORDER: {"times": 1},
     REFUSE_OFFER: {"times": 1, "status": 400},
     SLOW_MINT: {"ms": 1000},
@@ -71,6 +85,7 @@ PARAMETERS: dict[str, dict[str, int]] = {
     DROP_SIDEBAND: {"times": 1, "code": 1011, "ms": 0},
     SERVER_ERROR: {"times": 1, "ms": 0},
     HANG_UP: {"times": 1, "ms": 0},
+    SESSION_LIMIT: {"times": 1, "ms": 0},
     CUT_NETWORK: {"times": 1, "ms": 0},
     TRANSCRIPTION_FAILS: {},
     FAIL_RESPONSE: {"times": 1},

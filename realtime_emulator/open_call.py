@@ -9,7 +9,7 @@ import structlog
 from realtime_emulator.afflictions import befall
 from realtime_emulator.call import Call
 from realtime_emulator.line import Line, Outlet
-from realtime_emulator.mishaps import CUT_NETWORK, HANG_UP
+from realtime_emulator.mishaps import CUT_NETWORK, HANG_UP, SESSION_LIMIT
 from realtime_emulator.sideband import Sideband
 
 SESSION_OVER = "Your session hit the maximum duration of 60 minutes."
@@ -124,6 +124,8 @@ class OpenCall:
     def _befall_call(self) -> None:
         if fault := self.call.line.mishaps.take(HANG_UP, self.id):
             self._later(fault["ms"] / 1000, lambda: self._end(self, "upstream"))
+        if fault := self.call.line.mishaps.take(SESSION_LIMIT, self.id):
+            self._later(fault["ms"] / 1000, self._expire)
 
     def _befall_peer(self) -> None:
         if fault := self.call.line.mishaps.take(CUT_NETWORK, self.id):

@@ -5,6 +5,7 @@ process. Understands no event.
 """
 
 import asyncio
+import socket
 import struct
 
 from aiohttp import WSMsgType, web
@@ -67,6 +68,13 @@ class Sideband:
         self.by, self.code, self.dead = "emulator", CUT_OFF, True
         self.fall_silent()
         self.stop_reading()
+
+    def reset(self) -> None:
+        """Cut off by RST: the kernel throws away what it has not sent, and tells the client that something broke."""
+        if self._transport is not None and (raw := self._transport.get_extra_info("socket")):
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.code = CUT_OFF
+        self._cut_off()
 
     def drop_dead(self) -> None:
         """The end of a half-open one, when nobody cares any more."""

@@ -24,6 +24,9 @@ class Quiet:
 
     async def __aexit__(self, *exc: object) -> None:
         await self.socket.close()
+        await self.hang_up()
+
+    async def hang_up(self) -> None:
         await self.http.post(f"{self.url}/calls/{self.id}/hangup", headers=self.key)
 
     async def open(self) -> None:
