@@ -88,6 +88,7 @@ def test_a_person_types_without_ever_being_asked_for_a_microphone(
     call_id = str(connected.value.headers["x-call-id"])
 
     expect(page.locator("#say")).to_be_enabled(timeout=PATIENCE_MS)
+    house.observed(call_id)
     say(page, "Hello there")
     answered(page, "Good day.")
     until(lambda: peak(page, "#model-level") > 0.02, "sound of the model in the page")

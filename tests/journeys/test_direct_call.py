@@ -96,6 +96,7 @@ def test_a_recorded_call_whose_items_are_announced_twice_has_each_turn_once(
     with page.expect_response("**/connect") as connected:
         page.click("#start-text")
     call_id = str(connected.value.headers["x-call-id"])
+    house_of_it.observed(call_id)
     expect(page.locator("#say")).to_be_enabled(timeout=PATIENCE_MS)
     page.fill("#say", "Hello there")
     page.click("#say-send")

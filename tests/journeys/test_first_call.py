@@ -139,6 +139,7 @@ def test_a_person_types_and_reads_the_call_while_it_runs(
     page = browser.new_page()
     complaints = watch(page)
     call_id = start_call(page, house)
+    house.observed(call_id)
 
     page.fill("#say", "Where is Paris?")
     page.click("#say-send")
