@@ -30,6 +30,9 @@ class Right(StrEnum):
     ERASE = "erase"
     HANG_UP = "hang_up"
     REPORT = "report"
+    COMMAND = "command"
+    CUT_SHORT = "cut_short"
+    """Only what silences the model."""
 
 
 @dataclass(frozen=True)
@@ -50,13 +53,17 @@ _EVERYWHERE: dict[Role, frozenset[Right]] = {
             Right.HANG_UP,
             Right.REPORT,
             Right.ERASE,
+            Right.COMMAND,
+            Right.CUT_SHORT,
         }
     ),
     Role.CALLER: frozenset({Right.CONNECT}),
     Role.TOKEN: frozenset({Right.MINT_TOKEN}),
 }
 _ON_OWN_CALLS: dict[Role, frozenset[Right]] = {
-    Role.CALLER: frozenset({Right.READ_CALL, Right.READ_EVENTS, Right.HANG_UP, Right.REPORT}),
+    Role.CALLER: frozenset(
+        {Right.READ_CALL, Right.READ_EVENTS, Right.HANG_UP, Right.REPORT, Right.CUT_SHORT}
+    ),
 }
 
 

@@ -106,6 +106,13 @@ def last(db: Connection, number: int, *, limit: int) -> list[EventRow]:
     return [EventRow(*row) for row in reversed(db.execute(wanted).all())]
 
 
+def sent(db: Connection, number: int) -> list[EventRow]:
+    """The client events of one call: those that were sent, or about to be, by somebody of this house."""
+    ours = events.c.source.in_(("operator", "observer", "tool", "browser")) & events.c.event_id.is_not(None)
+    wanted = select(events).where(events.c.number == number, ours).order_by(events.c.seq)
+    return [EventRow(*row) for row in db.execute(wanted)]
+
+
 def storable(row: EventRow) -> EventRow:
     """The row with a type and an event_id that every database accepts; the body is bytes and always is.
 

@@ -13,6 +13,7 @@ from sqlalchemy import (
     FromClause,
     Select,
     and_,
+    case,
     cast,
     exists,
     func,
@@ -25,7 +26,7 @@ from sqlalchemy.sql.dml import ReturningUpdate
 from call_log import postgres_nodes
 from call_log.call import Call
 from call_log.clock import DatabaseClock
-from call_log.schema import calls, inbox, nodes
+from call_log.schema import calls, commands, inbox, nodes
 from call_log.states import Certainty, EndReason, before_or_same
 
 DEAD_AFTER_MS = 3_000
@@ -95,13 +96,26 @@ def update_held(db: Connection, number: int, epoch: int, node_id: str, **changes
 
 def conclude(db: Connection, ending: ReturningUpdate[int], *, at: int) -> list[int]:
     """Run an update that ends calls and returns their numbers. In the same transaction the days for which
-    each is kept begin to count, and what is left in their inboxes is marked as taken, by nobody. Returns the
-    numbers."""
+    each is kept begin to count, what is left in their inboxes is marked as taken, by nobody, and no command
+    stays open. Returns the numbers."""
     keep_until = at + cast(calls.c.retention_days, BigInteger) * DAY_MS
     numbers = list(db.scalars(ending.values(keep_until=keep_until)))
     left = update(inbox).where(inbox.c.number.in_(numbers), inbox.c.taken_at.is_(None))
     db.execute(left.values(taken_at=at, body=None))
+    _conclude_commands(db, numbers, at=at)
     return numbers
+
+
+def _conclude_commands(db: Connection, numbers: Collection[int], *, at: int) -> None:
+    """What was not sent never is, of what was sent nobody will hear more, and hanging up is done."""
+    open_still = commands.c.state.in_(("queued", "sent"))
+    became = case(
+        (commands.c.type == "hang_up", "confirmed"),
+        (commands.c.state == "queued", "expired"),
+        else_="unknown",
+    )
+    left = update(commands).where(commands.c.number.in_(numbers), open_still)
+    db.execute(left.values(state=became, code="call_ended", settled_at=at))
 
 
 def claim(

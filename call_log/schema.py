@@ -191,3 +191,26 @@ _untaken = inbox.c.taken_at.is_(None)
 
 Index("ix_inbox_number", inbox.c.number, inbox.c.id)
 Index("ix_inbox_untaken", inbox.c.number, inbox.c.id, sqlite_where=_untaken, postgresql_where=_untaken)
+
+# No word of a command stands here: its body waits in the inbox, and then is an event. `digest` is salted with the
+# call's salt, which an erasure takes away.
+commands = Table(
+    "commands",
+    metadata,
+    Column("id", Number, primary_key=True, autoincrement=True),
+    Column("number", Number, ForeignKey("calls.number"), nullable=False),
+    Column("command_id", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("peer", Text),
+    Column("at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("code", Text),
+    Column("sent_at", BigInteger),
+    Column("settled_at", BigInteger),
+    Column("epoch", BigInteger),
+    Column("digest", LargeBinary),
+)
+
+Index("uq_commands_number_command_id", commands.c.number, commands.c.command_id, unique=True)

@@ -51,7 +51,7 @@ async def serve(settings: Settings, limits: Limits) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     redactions = Redactions(profiles, limits)
     try:
-        await Node(store, upstream, credential, client, prices, limits, redactions, seal).run(stop)
+        await Node(store, upstream, credential, client, prices, limits, redactions, profiles, seal).run(stop)
     except* (NodeLost, WriterDied) as lost:
         log.error(
             "node_lost", reason=type(lost.exceptions[0]).__name__, hint="its calls go to the next observer"

@@ -11,6 +11,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from observer.redaction import Outcome, Rule
 from realtime.content import UPSTREAM, encoded, is_piece, unreadable, without_content
@@ -24,7 +25,8 @@ INLINE_MAX_BYTES = 16 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A line of the log before it has a number. `at`: when it was heard, UTC milliseconds."""
+    """A line of the log before it has a number. `at`: when it was heard, UTC milliseconds. `heard`: an event that
+    something is done about once it is on disk, as it came; whatever is kept of it."""
 
     source: str
     type: str
@@ -32,6 +34,7 @@ class Entry:
     body: bytes
     at: int
     message_id: int | None = None
+    heard: dict[str, Any] | None = None
 
 
 class Discretion:

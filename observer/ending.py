@@ -7,9 +7,11 @@ what is merely the likeliest story.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from call_log.states import Certainty, EndReason
+from realtime.fields import Event, object_of
 
 NORMAL_CLOSURE = 1000
 GOING_AWAY = 1001
@@ -28,11 +30,19 @@ SIGNS_OF_A_PEER = frozenset(
         "input_audio_buffer.speech_stopped",
         "input_audio_buffer.committed",
         "input_audio_buffer.cleared",
-        "conversation.item.added",
-        "conversation.item.created",
         "output_audio_buffer.started",
     }
 )
+MAYBE_SIGNS_OF_A_PEER = frozenset({"conversation.item.added", "conversation.item.created"})
+"""One is, where the user's words are in it and it is none that we created."""
+
+
+def shows_a_peer(type: str, event: Event | None, ours: Collection[str]) -> bool:
+    """Whether an event shows that somebody's browser is on the line. `ours`: the items that this house created."""
+    if type in SIGNS_OF_A_PEER:
+        return True
+    item = object_of(event or {}, "item")
+    return type in MAYBE_SIGNS_OF_A_PEER and item.get("role") == "user" and item.get("id") not in ours
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,13 @@ class Limits:
     """A line that died without a word is noticed after both of these."""
     close: float = 5.0
     """Closing a socket takes no longer, whatever its peer does."""
+    send: float = 5.0
+    """What we say to the upstream must be taken within this; what becomes of it is not known otherwise."""
+    answered: float = 10.0
+    """For so long the upstream may leave a command unanswered; then what became of it is not known."""
+    fresh: float = 1.5
+    """Between the commit that a command is sent and its sending; whoever was stopped for longer may have lost the call
+    (a lease lasts twice as long)."""
     steady: float = 10.0
     """A sideband that stood for so long may be dialled again at once when it is lost; others ever more slowly."""
     session_longest: float = 61 * 60.0

@@ -15,7 +15,9 @@ from observer.writer import Writer
 from realtime.client import Client
 from realtime.credential import Credential
 from realtime.endpoints import Upstream
+from realtime.fields import Event
 from realtime.prices import Prices
+from realtime.profiles import Profiles
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class Line:
     writer: Writer
     limits: Limits
     redactions: Redactions
+    profiles: Profiles
     lock: NodeLock
     dials: asyncio.Semaphore
     """So many dials at once: a take-over of many calls must not look like an attack to the upstream."""
@@ -41,3 +44,8 @@ class Line:
     """Set once this node hands its calls over: what breaks now is the next holder's to mend."""
     seal: Seal | None = None
     """None: events are written unsealed."""
+
+    def session_of(self, profile: str) -> Event:
+        """The session as the profile has it now; empty where there is no such profile any more."""
+        found = self.profiles.get(profile)
+        return found.session_object() if found else {}

@@ -35,6 +35,7 @@ from realtime.client import Client, tls_context
 from realtime.credential import Credential
 from realtime.endpoints import Upstream
 from realtime.prices import Prices
+from realtime.profiles import Profiles
 
 log = structlog.get_logger()
 
@@ -69,6 +70,7 @@ class Node:
         prices: Prices,
         limits: Limits,
         redactions: Redactions,
+        profiles: Profiles,
         seal: Seal | None = None,
     ) -> None:
         self.node_id = f"node_{secrets.token_hex(8)}"
@@ -86,6 +88,7 @@ class Node:
             writer=self._writer,
             limits=limits,
             redactions=redactions,
+            profiles=profiles,
             lock=self._lock,
             dials=asyncio.Semaphore(limits.dials_at_once),
             reads=asyncio.Semaphore(READS_AT_ONCE),

@@ -23,6 +23,7 @@ from call_log.states import EndReason
 from call_log.store import StoreUnavailable
 from observer import ending
 from observer.attempts import Attempts
+from observer.commands import Commands
 from observer.ending import Close, Ending, Wish
 from observer.hanging_up import hang_up
 from observer.line import Line
@@ -31,6 +32,7 @@ from observer.pulse import Pulse
 from observer.record import Record
 from observer.redial import Redial
 from observer.sideband import Sideband
+from realtime.fields import Event
 
 log = structlog.get_logger()
 
@@ -45,7 +47,8 @@ class ObservedCall:
     def __init__(self, call: Call, line: Line, inherited: Sideband | None = None) -> None:
         """`inherited`: the sideband that was attached while the last holder still had its own."""
         self.call, self._line, self._inherited = call, line, inherited
-        self.record = Record(call, line)
+        self.record = Record(call, line, self._act)
+        self.commands = Commands(call, line, self.record)
         self._presence = Presence(call, line.node_id, self.record, line.limits)
         self._pulse, self._redial = Pulse(self.record, line.limits), Redial(line.limits)
         self._log = log.bind(call_id=call.call_id, epoch=call.epoch)
@@ -66,12 +69,19 @@ class ObservedCall:
         if message.kind == "late":
             self._presence.word(self.record.take_late(message))
             return
+        if message.kind == "command":
+            self.commands.take(message)
+            return
         self.record.take(message)
         said = json.loads(message.body or "{}")
         if message.kind == "hang_up":
             self.wish(Wish(said["reason"], said["by"]))
         elif said.get("kind") == LEAVING:
             self.wish(Wish("caller_hung_up", "browser"))
+
+    def _act(self, event: Event) -> None:
+        """An event of the upstream is on disk: now something may be done about it."""
+        self.commands.hear(event)
 
     def wish_of(self, call: Call) -> None:
         """The wish that stands in the call's row, where one does."""
@@ -100,6 +110,7 @@ class ObservedCall:
                 together.create_task(self._end_if_nobody_comes()),
                 together.create_task(self._leave_if_lost()),
                 together.create_task(self._doubt()),
+                together.create_task(self.commands.serve()),
                 together.create_task(self.record.recollection.catch_up(self._line.store, self._line.reads)),
             ]
             end = await self._until_over()
@@ -193,6 +204,7 @@ class ObservedCall:
     async def _attached(self, attached: Sideband, overlapped: bool) -> Ending | None:
         self._sideband, began = attached, asyncio.get_running_loop().time()
         self._presence.attached(overlapped)
+        self.commands.attached(attached)
         async with asyncio.TaskGroup() as beside:
             pulse = beside.create_task(self._pulse.watch(attached))
             await self._save(state="observed", observed_at=self.record.clock())
@@ -219,6 +231,7 @@ class ObservedCall:
         """Close the sideband, where one is open, and tell the log."""
         if self._sideband is not None:
             sideband, self._sideband = self._sideband, None
+            self.commands.detached()
             for frame in await sideband.leave():
                 self.record.hear(frame)
             self._presence.detached(sideband.closed, self._wish is not None, sideband.is_drained)
@@ -267,6 +280,7 @@ class ObservedCall:
     # -- what is written -------------------------------------------------------------------------------------------
 
     async def _write_end(self, end: Ending) -> None:
+        await self.commands.write_settled()
         self.record.note("observer.ended", reason=end.reason, certainty=end.certainty)
         await self._flush()
         if self.call.crashes < self._line.limits.crashes:

@@ -21,12 +21,14 @@ from call_log.store import Store
 from observer.budget import Allowance, Dropped, Pace, Waiting
 from observer.discretion import Discretion, Entry
 from observer.doubles import Doubles
-from observer.ending import SIGNS_OF_A_PEER
+from observer.ending import MAYBE_SIGNS_OF_A_PEER, shows_a_peer
 from observer.line import Line
 from observer.recollection import Recollection
 from observer.trouble import DEGRADED, Trouble
 from observer.writer import wall_clock
-from realtime.events import WEBRTC_FILTER_ALLOWED, header
+from realtime.client_events import ITEM_CREATE
+from realtime.events import ACTED_ON, WEBRTC_FILTER_ALLOWED, header, read
+from realtime.fields import Event
 
 RECALLED_ROWS = 200
 """So far back a take-over looks before it records: what two sidebands heard both is newer."""
@@ -39,7 +41,14 @@ CLOSED_STATES = frozenset({"closed", "failed"})
 class Record:
     """The log of one held call. `lost` is set when another node has taken the call."""
 
-    def __init__(self, call: Call, line: Line, clock: Callable[[], int] = wall_clock) -> None:
+    def __init__(
+        self,
+        call: Call,
+        line: Line,
+        act: Callable[[Event], None] = lambda event: None,
+        clock: Callable[[], int] = wall_clock,
+    ) -> None:
+        """`act` is given each event that anything may be done about, once it is on disk."""
         self.number, self.epoch, self._seq = call.number, call.epoch, call.last_seq
         self._writer, self.clock, limits = line.writer, clock, line.limits
         self._accuse = line.lock.accuse
@@ -55,6 +64,9 @@ class Record:
         self.peer_seen = asyncio.Event()
         if call.peer_seen_at is not None:
             self.peer_seen.set()
+        self._act: Callable[[Event], None] = act
+        self._heard: dict[int, Event] = {}
+        self._our_items: set[str] = set()
         self._trouble = Trouble()
         self._doubles = Doubles(limits.ids_remembered)
         self._pace, self._waiting = Pace(limits), Waiting(limits.call_waiting_max_bytes)
@@ -100,7 +112,8 @@ class Record:
         self._accuse(self.number)
         said = header(raw)
         self._accuse(0)
-        if said.type in SIGNS_OF_A_PEER:
+        event = read(raw) if said.type in ACTED_ON or said.type in MAYBE_SIGNS_OF_A_PEER else None
+        if shows_a_peer(said.type, event, self._our_items):
             self.peer_seen.set()
         seen = self._doubles.see(said.event_id, raw)
         if seen == "again":
@@ -108,7 +121,7 @@ class Record:
         if not self._takes(said.type, len(raw)):
             self._dropped.add(len(raw), self.clock())
             return
-        self._keep(UPSTREAM, said.type, said.event_id, raw)
+        self._keep(UPSTREAM, said.type, said.event_id, raw, heard=event if said.type in ACTED_ON else None)
         if seen == "changed":
             self.note("observer.id_reused", event_id=said.event_id)
 
@@ -134,6 +147,12 @@ class Record:
         """Record something that this observer did or noticed."""
         body = json.dumps({"type": type, **facts}, ensure_ascii=True).encode()
         self._keep("observer", type, None, body)
+
+    def say(self, source: str, event: Event, event_id: str) -> None:
+        """Record a client event that is about to be sent. `source`: on whose behalf."""
+        if event["type"] == ITEM_CREATE:
+            self._our_items.add(event["item"]["id"])
+        self._keep(source, event["type"], event_id, json.dumps(event, ensure_ascii=True).encode())
 
     def take(self, message: Message) -> None:
         """Make an inbox message an event of this call; it is taken when the event is on disk."""
@@ -187,6 +206,9 @@ class Record:
             self._waiting.done(len(row.body))
         for trouble in troubles:
             self.note(DEGRADED, **trouble)
+        for row in rows:
+            if (event := self._heard.pop(row.seq, None)) is not None:
+                self._act(event)
 
     def refused(self) -> None:
         """Another node holds this call."""
@@ -198,9 +220,15 @@ class Record:
         await self._discretion.settled()
 
     def _keep(
-        self, source: str, type: str, event_id: str | None, body: bytes, message_id: int | None = None
+        self,
+        source: str,
+        type: str,
+        event_id: str | None,
+        body: bytes,
+        message_id: int | None = None,
+        heard: Event | None = None,
     ) -> None:
-        self._discretion.take(Entry(source, type, event_id, body, self.clock(), message_id))
+        self._discretion.take(Entry(source, type, event_id, body, self.clock(), message_id, heard))
 
     def _append(self, entry: Entry) -> None:
         browser = entry.source == UPSTREAM and entry.type in WEBRTC_FILTER_ALLOWED
@@ -208,6 +236,8 @@ class Record:
             self.number, 0, entry.at, entry.source, entry.type, entry.event_id, entry.body, browser
         )
         self._write(row, entry.message_id)
+        if entry.heard is not None:
+            self._heard[self._seq] = entry.heard
 
     def _write(self, row: EventRow, message_id: int | None = None) -> None:
         self._seq += 1

@@ -97,6 +97,15 @@ class Sideband:
         self._alive_at = self._connection.loop.time()
         return True
 
+    async def send(self, event: str) -> None:
+        """Say something to the upstream. Raises Unreachable where it did not take it in time: it may have come all the
+        same."""
+        try:
+            async with asyncio.timeout(self._limits.send):
+                await self._connection.send(event)
+        except (TimeoutError, ConnectionClosed) as error:
+            raise Unreachable(type(error).__name__) from None
+
     @property
     def closed(self) -> Close:
         """How the socket closed."""

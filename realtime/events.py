@@ -27,6 +27,7 @@ TRANSCRIPTION_COMPLETED: Final = "conversation.item.input_audio_transcription.co
 TRANSCRIPTION_FAILED: Final = "conversation.item.input_audio_transcription.failed"
 SPEECH_STARTED: Final = "input_audio_buffer.speech_started"
 SPEECH_STOPPED: Final = "input_audio_buffer.speech_stopped"
+INPUT_CLEARED: Final = "input_audio_buffer.cleared"
 COMMITTED: Final = "input_audio_buffer.committed"
 AUDIO_STARTED: Final = "output_audio_buffer.started"
 AUDIO_STOPPED: Final = "output_audio_buffer.stopped"
@@ -63,6 +64,33 @@ WEBRTC_FILTER_ALLOWED: Final = frozenset(
         AUDIO_TRANSCRIPT_DONE,
     }
 )
+
+
+ACTED_ON: Final = frozenset(
+    {
+        ERROR,
+        SESSION_CREATED,
+        SESSION_UPDATED,
+        ITEM_ADDED,
+        ITEM_CREATED,
+        ITEM_DONE,
+        ITEM_RETRIEVED,
+        ITEM_DELETED,
+        ITEM_TRUNCATED,
+        TRANSCRIPTION_COMPLETED,
+        AUDIO_TRANSCRIPT_DONE,
+        TEXT_DONE,
+        SPEECH_STARTED,
+        COMMITTED,
+        INPUT_CLEARED,
+        AUDIO_STARTED,
+        AUDIO_STOPPED,
+        AUDIO_CLEARED,
+        RESPONSE_CREATED,
+        RESPONSE_DONE,
+    }
+)
+"""What may settle a command, call a tool, or break a rule. Deltas do none of these."""
 
 
 class Header(msgspec.Struct, frozen=True):

@@ -229,6 +229,18 @@ class House:
     def hang_up(self, call_id: str, **query: str) -> requests.Response:
         return requests.delete(f"{self.url}/calls/{call_id}", params=query, timeout=15)
 
+    def command(self, call_id: str, asked: object, **more: Any) -> requests.Response:
+        """Ask for something to be sent on a call."""
+        return requests.post(f"{self.url}/calls/{call_id}/commands", json=asked, timeout=10, **more)
+
+    def settled(self, call_id: str, command_id: str, *states: str) -> dict[str, Any]:
+        """A command once it is in one of these states; in any that is final, where none is named."""
+        wanted = states or ("confirmed", "refused", "expired", "unknown")
+        address = f"/calls/{call_id}/commands/{command_id}"
+        return until(
+            lambda: (one := self.get(address).json())["state"] in wanted and one, f"{command_id} settled"
+        )
+
     def erase(self, call_id: str) -> requests.Response:
         return requests.delete(f"{self.url}/calls/{call_id}/record", timeout=15)
 

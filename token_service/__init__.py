@@ -18,6 +18,7 @@ from realtime.prices import Prices
 from realtime.profiles import Profiles
 from token_service import (
     calls,
+    commands,
     connect,
     erase,
     hang_up,
@@ -78,6 +79,7 @@ def _wire(settings: Settings) -> Flask:
     app.register_blueprint(calls.blueprint(store, conversations))
     app.register_blueprint(transcript.blueprint(store, conversations))
     app.register_blueprint(hang_up.blueprint(store, opening))
+    app.register_blueprint(commands.blueprint(store, profiles, opening))
     app.register_blueprint(erase.blueprint(store))
     app.register_blueprint(reports.blueprint(store, opening, profiles))
     app.register_blueprint(health.blueprint(store, upstream, emulated=upstream.is_loopback))
