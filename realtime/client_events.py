@@ -125,7 +125,8 @@ def verdict(sent: Event, heard: Event) -> Verdict | None:
 
 
 def _session(sent: Event, heard: Event, kind: str) -> bool:
-    return kind == events.SESSION_UPDATED and contains(object_of(heard, "session"), sent["session"])
+    wanted = {key: value for key, value in sent["session"].items() if key != "type"}
+    return kind == events.SESSION_UPDATED and contains(object_of(heard, "session"), wanted)
 
 
 def _item(sent: Event, heard: Event, kind: str) -> bool:
@@ -136,7 +137,7 @@ def _item(sent: Event, heard: Event, kind: str) -> bool:
 def _response(sent: Event, heard: Event, kind: str) -> bool:
     if kind not in (events.RESPONSE_CREATED, events.RESPONSE_DONE):
         return False
-    return tag_of(object_of(heard, "response")) == sent["event_id"]
+    return bool(tag_of(object_of(heard, "response")) == sent["event_id"])
 
 
 def _cancelled(sent: Event, heard: Event, kind: str) -> bool:
@@ -147,7 +148,8 @@ def _cancelled(sent: Event, heard: Event, kind: str) -> bool:
 
 def _of_item(answer: str) -> Callable[[Event, Event, str], bool]:
     def answers(sent: Event, heard: Event, kind: str) -> bool:
-        return kind == answer and heard.get("item_id", object_of(heard, "item").get("id")) == sent["item_id"]
+        item_id = heard.get("item_id", object_of(heard, "item").get("id"))
+        return bool(kind == answer and item_id == sent["item_id"])
 
     return answers
 

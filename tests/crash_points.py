@@ -15,9 +15,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Scene = Literal["connect", "claim", "commit", "outage", "return", "burial", "hand_over", "heir", "end"]
+Scene = Literal[
+    "connect", "claim", "commit", "outage", "return", "burial", "hand_over", "heir", "end", "command"
+]
 """What a test does so that the point is reached. `outage`: the store is locked; `return`: it was, and comes back;
-`burial`: another observer died before; `hand_over`: it is told to stop beside another; `heir`: another one is."""
+`burial`: another observer died before; `hand_over`: it is told to stop beside another; `heir`: another one is;
+`command`: it is asked to send something (tests/observer/test_command_crashes.py)."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,7 @@ class Point:
 
 NEGOTIATION, CLIENT = "token_service.negotiation:Negotiation", "realtime.client:Client"
 NODE, CALL, WRITER = "observer.node:Node", "observer.observed_call:ObservedCall", "observer.writer:Writer"
+COMMANDS = "observer.commands:Commands"
 JOURNAL, SUCCESSION = "call_log.journal:Journal", "observer.succession"
 
 POINTS: dict[str, Point] = {
@@ -71,6 +75,10 @@ POINTS: dict[str, Point] = {
     "hung up, and not written": Point("end", "after", "observer.observed_call:hang_up"),
     "the end is noted": Point("end", "before", f"{CALL}._flush"),
     "the end is written": Point("end", "after", f"{CALL}._write_end"),
+    "a command is taken": Point("command", "before", f"{COMMANDS}._commit_to"),
+    "a command's sending is written": Point("command", "before", f"{COMMANDS}._transmit"),
+    "a command is sent": Point("command", "after", f"{COMMANDS}._transmit"),
+    "a command is answered": Point("command", "before", f"{COMMANDS}.write_settled", hit=3),
 }
 
 OBSERVER = "from tests.crash_points import arm; arm({name!r}); from observer.__main__ import main; main()"

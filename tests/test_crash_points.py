@@ -22,7 +22,9 @@ from tests.promises import Watcher, broken_promises
 OFFER = "v=0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\n"
 CALLS = 2
 OF_THE_WEB = [name for name, point in POINTS.items() if point.process == "web"]
-OF_THE_OBSERVER = [name for name, point in POINTS.items() if point.process == "observer"]
+OF_THE_OBSERVER = [
+    name for name, point in POINTS.items() if point.process == "observer" and point.scene != "command"
+]
 
 
 @pytest.fixture(scope="module")

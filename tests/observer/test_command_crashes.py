@@ -1,0 +1,83 @@
+"""The holder dies around a command: it has at most one effect, and what is said of it is true."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.crash_points import OBSERVER
+from tests.observer.test_commands import SILENT, sent
+from tests.observer.test_sideband import OFFER
+from tests.processes import Emulator, House
+
+WHISPER = {"type": "whisper", "text": "Be kind.", "event_id": "mine"}
+SAY = {"type": "say", "text": "Hello.", "event_id": "mine"}
+INSTRUCTIONS = {"type": "instructions", "text": "Be brief.", "event_id": "mine"}
+
+
+@pytest.fixture(scope="module")
+def far_end(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    running = Emulator.start(tmp_path_factory.mktemp("far_end"), *SILENT)
+    yield running
+    running.process.stop()
+
+
+@pytest.fixture
+def lone_web(tmp_path: Path, far_end: Emulator, store_of_house: dict[str, str]) -> Iterator[House]:
+    """A web with no observer yet, over either store."""
+    built = House.build(tmp_path / "house", far_end.url, **store_of_house)
+    built.start_web()
+    yield built
+    built.stop()
+
+
+@pytest.mark.parametrize(
+    ("point", "asked", "effects", "states"),
+    [
+        ("a command is taken", WHISPER, 1, {"confirmed": None}),
+        ("a command is taken", SAY, 1, {"confirmed": None}),
+        ("a command's sending is written", WHISPER, 0, {"refused": "not_delivered"}),
+        ("a command's sending is written", INSTRUCTIONS, 0, {"unknown": "holder_changed"}),
+        ("a command's sending is written", SAY, 0, {"unknown": "holder_changed"}),
+        ("a command is sent", WHISPER, 1, {"confirmed": None}),
+        ("a command is sent", INSTRUCTIONS, 1, {"confirmed": None}),
+        ("a command is sent", SAY, 1, {"confirmed": None, "unknown": "holder_changed"}),
+        ("a command is answered", WHISPER, 1, {"confirmed": None}),
+    ],
+)
+def test_the_holder_may_die_at_any_point_of_a_command(
+    lone_web: House,
+    far_end: Emulator,
+    point: str,
+    asked: dict[str, Any],
+    effects: int,
+    states: dict[str, str | None],
+) -> None:
+    house = lone_web
+    dying = house.start_observer("-c", SHORT_ANSWERS + OBSERVER.format(name=point))
+    house.ready()
+    call_id = house.connect(OFFER).headers["X-Call-Id"]
+    house.observed(call_id)
+    assert house.command(call_id, asked).status_code == 202
+    assert dying.child.wait(20) == -signal.SIGKILL, dying.said()[-2000:]
+    house.observers.remove(dying)
+    house.start_observer("-c", SHORT_ANSWERS + "from observer.__main__ import main; main()")
+
+    settled = house.settled(call_id, "mine")
+    assert settled["state"] in states and settled["code"] == states[settled["state"]]
+    reached = [event_id for _, event_id in sent(house, far_end, call_id) if event_id == "mine"]
+    assert len(reached) == effects
+    house.hang_up(call_id)
+    house.ended(call_id)
+
+
+SHORT_ANSWERS = (
+    "from observer.limits import Limits; "
+    "Limits.__init__.__defaults__ = tuple(2.0 if name == 'answered' else default for name, default in "
+    "zip(Limits.__dataclass_fields__, Limits.__init__.__defaults__)); "
+)
+"""Waits two seconds for an answer, where the real one waits ten."""
