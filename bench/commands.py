@@ -1,5 +1,5 @@
-"""`python -m bench.commands --count 10000 --kill-every 3`: whether each command has at most one effect, and what is said
-of it is true, while observers are killed; with `--kill-every 0 --others 200`, how soon a command reaches the upstream.
+"""`python -m bench.commands --count 10000 --kill-every 3`: whether each command has at most one effect, and what is
+said of it is true, while observers are killed; with `--kill-every 0 --others 200`, how soon a command reaches the upstream.
 
 Three senders ask for commands of several kinds, 30 % of them a second or third time, on calls that are silent but for
 that; others talk beside them. Held against the upstream's own ledger of what reached it.
@@ -57,7 +57,8 @@ def main() -> None:
     asked = parser.parse_args()
     tell_machine(f"{asked.count} commands, {asked.per_second:g}/s, seed {asked.seed}, {asked.store}")
     with tempfile.TemporaryDirectory() as folder, urls([asked.store]) as (url,):
-        with put_up(Path(folder), rate=RATE_OF_OTHERS, observers=2, database_url=url) as put:
+        field = put_up(Path(folder), rate=RATE_OF_OTHERS, observers=2, database_url=url)
+        with field as put:
             outcome, kills = run(put, asked)
     sys.exit(not tell(outcome, kills, asked.per_second))
 
@@ -171,9 +172,8 @@ def faults(outcome: list[Asked]) -> Counter[str]:
 def tell(outcome: list[Asked], kills: int, per_second: float) -> bool:
     states = Counter(one.state for one in outcome)
     print(f"states                     {dict(states)}; kills {kills}")
-    print(
-        f"unknown                    {Counter((one.body['type'], one.code) for one in outcome if one.state == 'unknown')}"
-    )
+    unknown = Counter(f"{one.body['type']}: {one.code}" for one in outcome if one.state == "unknown")
+    print(f"unknown                    {dict(unknown)}")
     unknown_allowed = kills * (0.05 * per_second + 1)
     print(
         f"unknown                    {states['unknown']} (at most {unknown_allowed:.0f}: window × rate + 1 a kill)"
