@@ -1,5 +1,5 @@
 """`python -m bench.commands --count 10000 --kill-every 3`: whether each command has at most one effect, and what is
-said of it is true, while observers are killed; with `--kill-every 0 --others 200`, how soon a command reaches the upstream.
+said of it is true, while observers are killed; with `--kill-every 0 --others 200`, how soon one reaches the upstream.
 
 Three senders ask for commands of several kinds, 30 % of them a second or third time, on calls that are silent but for
 that; others talk beside them. Held against the upstream's own ledger of what reached it.

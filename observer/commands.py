@@ -76,6 +76,7 @@ class Commands:
         self._settled: list[Settled] = []
         self._woken = asyncio.Event()
         self._questions: dict[str, Pending] = {}
+        self._has_to_ask = False
         self._inherited = call.last_seq == 0
 
     # -- what comes ------------------------------------------------------------------------------------------------
@@ -95,7 +96,7 @@ class Commands:
 
     def attached(self, sideband: Sideband) -> None:
         """From here on commands can be sent."""
-        self._sideband = sideband
+        self._sideband, self._has_to_ask = sideband, True
         self._woken.set()
 
     def detached(self) -> None:
@@ -120,8 +121,8 @@ class Commands:
         """Send what waits, settle what is answered, until cancelled."""
         while True:
             await self._wait()
-            if self._sideband is not None:
-                await self._inherit(self._sideband)
+            if self._sideband is not None and self._has_to_ask:
+                await self._ask_what_was_missed(self._sideband)
             self._give_up_on_the_unanswered()
             await self.write_settled()
             while self._sideband is not None and (pending := self._next()) is not None:
@@ -158,6 +159,9 @@ class Commands:
             pending.steps = _prepared(steps, pending.command.command_id)
             for event_id, step in pending.steps.items():
                 self._record.say(pending.source, step, event_id)
+        if pending.was_sent and pending.command.expires_at <= self._record.clock():
+            self._settle(Settled(pending.command.command_id, "expired"))
+            return
         began = asyncio.get_running_loop().time()
         try:
             state = await self._commit_to(pending)
@@ -169,6 +173,9 @@ class Commands:
             self._note(Settled(pending.command.command_id, "expired"))
         elif state == "sent":
             pending.was_sent = True
+            if self._sideband is not sideband:
+                self._queue.appendleft(pending)  # no byte has left
+                return
             # Whoever was stopped here for long may have lost the call by now: another holder acts on it.
             if asyncio.get_running_loop().time() - began > self._line.limits.fresh:
                 self._settle(Settled(pending.command.command_id, "unknown", "stopped_meanwhile"))
@@ -210,24 +217,30 @@ class Commands:
         pending.until = asyncio.get_running_loop().time() + self._line.limits.answered
         self._sent[pending.command.command_id] = pending
 
-    # -- what an earlier holder sent -----------------------------------------------------------------------------
+    # -- what may have been answered while nobody listened ----------------------------------------------------------
 
-    async def _inherit(self, sideband: Sideband) -> None:
-        """Once, with the first sideband: look for evidence of what was sent and never settled; and ask for it, where
-        the protocol lets us."""
-        if self._inherited:
-            return
+    async def _ask_what_was_missed(self, sideband: Sideband) -> None:
+        """Of what was sent before this sideband was attached, by us or by an earlier holder, the upstream can be asked
+        some; the rest may still be answered, or is never known."""
         try:
-            left = await asyncio.to_thread(self._left_behind)
+            await self._inherit()
         except StoreUnavailable:
             return
-        self._inherited = True
-        for pending in left:
-            self._await_answers(pending)
+        self._has_to_ask = False
+        for pending in list(self._sent.values()):
             for question in _questions(pending):
                 self._questions[question["event_id"]] = pending
                 with contextlib.suppress(Unreachable):
                     await sideband.send(json.dumps(question, ensure_ascii=True))
+
+    async def _inherit(self) -> None:
+        """Once: what an earlier holder sent and did not settle."""
+        if self._inherited:
+            return
+        left = await asyncio.to_thread(self._left_behind)
+        self._inherited = True
+        for pending in left:
+            self._await_answers(pending)
 
     def _left_behind(self) -> list[Pending]:
         with self._line.store.reading() as db:
@@ -265,6 +278,7 @@ class Commands:
             return
         self._forget(pending)
         if code == ACTIVE_ALREADY and pending.speaks:
+            self.floor.is_taken()
             self._queue.appendleft(
                 pending
             )  # voice detection was faster; it had no effect, so it may go out again

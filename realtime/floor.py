@@ -10,6 +10,8 @@ from __future__ import annotations
 from realtime import client_events, events
 from realtime.fields import Event, object_of, text_of
 
+UNHEARD = "unheard"
+
 
 class Floor:
     """What is being said on one call."""
@@ -53,6 +55,10 @@ class Floor:
         elif kind == events.ERROR:
             self.forget(str(object_of(event, "error").get("event_id")))
 
+    def is_taken(self) -> None:
+        """The upstream says that somebody speaks of whom we have not heard: we came later."""
+        self.active = self.active or UNHEARD
+
     def lost(self) -> None:
         """Nothing was heard for a while: what is going on now is not known, and must not stop us for ever."""
         self.active = self.asked = self.audible = None
@@ -66,7 +72,7 @@ class Floor:
         self.active = text_of(response, "id")
 
     def _done(self, response: Event) -> None:
-        if response.get("id") == self.active:
+        if self.active in (UNHEARD, response.get("id")):
             self.active = None
         tag = client_events.tag_of(response)
         if tag is not None:

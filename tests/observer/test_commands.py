@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from tests.journeys.test_tool_call import attach
 from tests.observer.test_sideband import OFFER
 from tests.processes import Emulator, House
 
@@ -132,3 +134,29 @@ def test_hanging_up_is_a_command_too(switchboard: House, call_id: str) -> None:
     assert switchboard.settled(call_id, command_id)["state"] == "confirmed"
     late = switchboard.command(call_id, {"type": "interrupt"})
     assert (late.status_code, late.json()["code"]) == (409, "call_ended")
+
+
+def test_who_is_beaten_to_it_speaks_next(switchboard: House, far_end: Emulator, call_id: str) -> None:
+    """Somebody else asks for responses at the same moments, as voice detection does."""
+    with attach(far_end, switchboard.call(call_id)["upstream_call_id"]) as rival:
+        ids = []
+        for n in range(10):
+            rival.send(json.dumps({"type": "response.create", "event_id": f"rival_{n}"}))
+            ids.append(asked(switchboard, call_id, {"type": "say", "text": f"Sentence {n}."}))
+    assert [switchboard.settled(call_id, one)["state"] for one in ids] == ["confirmed"] * 10
+    spoken = [
+        event["event"]["response"]["metadata"]["switchboard_command"]
+        for event in switchboard.events(call_id, type="response.created")
+        if event["event"]["response"]["metadata"]
+    ]
+    assert spoken == ids
+
+
+def test_a_command_waits_for_the_line_that_was_lost(
+    switchboard: House, far_end: Emulator, call_id: str
+) -> None:
+    far_end.arm("drop the sideband", times=1, ms=0, code=1011)
+    command_id = asked(switchboard, call_id, {"type": "whisper", "text": "Are you there?"})
+    assert switchboard.settled(call_id, command_id)["state"] == "confirmed"
+    assert [event_id for _, event_id in sent(switchboard, far_end, call_id)].count(command_id) == 1
+    far_end.disarm()

@@ -80,3 +80,13 @@ def test_whatever_comes_it_raises_nothing() -> None:
         members = {name: chance.choice(odd) for name in ("response", "error", "response_id")}
         floor.hear({"type": chance.choice(types)} | members)
     assert isinstance(floor.is_free, bool), f"seed {seed}"
+
+
+def test_somebody_of_whom_nothing_was_heard_is_waited_for_until_a_response_is_done() -> None:
+    floor = Floor()
+    floor.ask("cmd_1")
+    floor.hear({"type": "error", "error": {"event_id": "cmd_1"}})
+    floor.is_taken()
+    assert not floor.is_free
+    floor.hear(done("resp_7"))
+    assert floor.is_free
