@@ -49,6 +49,7 @@ class Call:
     crashes: int
     salt: bytes | None
     head: bytes | None
+    webhook: bool
     retention_days: int | None
     keep_until: int | None
     erased_at: int | None

@@ -10,7 +10,7 @@ import secrets
 
 from sqlalchemy import Connection, ScalarSelect, func, insert, select, update
 
-from call_log import inbox
+from call_log import deliveries, inbox
 from call_log.call import Call as Call
 from call_log.holding import Changes as Changes
 from call_log.holding import adopt as adopt
@@ -52,6 +52,7 @@ def dial(
     underlying: str | None = None,
     transcription: str | None = None,
     retention_days: int | None = None,
+    webhook: bool = False,
 ) -> Call:
     """Write the intent, before anything goes upstream. Without `retention_days` the call is kept for ever."""
     row = insert(calls).values(
@@ -67,6 +68,7 @@ def dial(
         consent=consent,
         created_at=at,
         retention_days=retention_days,
+        webhook=webhook,
         salt=new_salt(),
     )
     call = Call.read(db.execute(row.returning(calls)).one())
@@ -96,6 +98,8 @@ def answer(
         .returning(calls)
     )
     answered = db.execute(row).one_or_none()
+    if answered is not None:
+        deliveries.put(db, [answered.number], "call.answered", at=at)
     hint(db)
     return Call.read(answered) if answered else None
 
@@ -149,6 +153,11 @@ def find(db: Connection, call_id: str) -> Call | None:
     """One call, None when there is none of this id."""
     row = db.execute(_WITH_TEXTS.where(calls.c.call_id == call_id)).one_or_none()
     return Call.read(row) if row else None
+
+
+def of_number(db: Connection, number: int) -> Call:
+    """The call that has this number; somebody's row points at it, so it is there."""
+    return Call.read(db.execute(_WITH_TEXTS.where(calls.c.number == number)).one())
 
 
 def standing(db: Connection, call_id: str) -> tuple[State, bool]:

@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.dml import ReturningUpdate
 
-from call_log import postgres_nodes
+from call_log import deliveries, postgres_nodes
 from call_log.call import Call
 from call_log.clock import DatabaseClock
 from call_log.schema import calls, commands, inbox, nodes
@@ -103,6 +103,7 @@ def conclude(db: Connection, ending: ReturningUpdate[int], *, at: int) -> list[i
     left = update(inbox).where(inbox.c.number.in_(numbers), inbox.c.taken_at.is_(None))
     db.execute(left.values(taken_at=at, body=None))
     _conclude_commands(db, numbers, at=at)
+    deliveries.put(db, numbers, "call.ended", at=at)
     return numbers
 
 

@@ -92,6 +92,8 @@ calls = Table(
     # For the seal: the digests' salt, and the link of the event `last_seq`.
     Column("salt", LargeBinary),
     Column("head", LargeBinary),
+    # Whether its life is told to the operator's webhook.
+    Column("webhook", Boolean, nullable=False, server_default=false()),
     Column("retention_days", Integer),
     Column("keep_until", BigInteger),
     # From `erased_at` on nothing of it can be read; up to `erased_seq` its events are empty; since
@@ -214,3 +216,29 @@ commands = Table(
 )
 
 Index("uq_commands_number_command_id", commands.c.number, commands.c.command_id, unique=True)
+
+# The outbox of the webhook: written in the transaction that makes it true, delivered by any observer.
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", Number, primary_key=True, autoincrement=True),
+    Column("number", Number, ForeignKey("calls.number"), nullable=False),
+    Column("event", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("next_at", BigInteger),
+    Column("tries", Integer, nullable=False),
+    Column("status", Integer),
+    Column("done_at", BigInteger),
+)
+
+_undelivered = deliveries.c.next_at.is_not(None)
+
+Index(
+    "uq_deliveries_number_event_subject",
+    deliveries.c.number,
+    deliveries.c.event,
+    deliveries.c.subject,
+    unique=True,
+)
+Index("ix_deliveries_next_at", deliveries.c.next_at, sqlite_where=_undelivered, postgresql_where=_undelivered)

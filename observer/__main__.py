@@ -42,7 +42,7 @@ async def serve(settings: Settings, limits: Limits) -> None:
     prices, profiles = Prices.load(settings.prices), Profiles.load(settings.profiles)
     store = Store(settings.database_url, limits.store_patience)
     store.require_current()
-    seal = settings.seal()
+    seal, webhook = settings.seal(), settings.webhook()
     if seal is None:
         log.warning("events_unsealed", hint=UNSEALED)
     client = Client(upstream, credential)
@@ -51,7 +51,9 @@ async def serve(settings: Settings, limits: Limits) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     redactions = Redactions(profiles, limits)
     try:
-        await Node(store, upstream, credential, client, prices, limits, redactions, profiles, seal).run(stop)
+        await Node(
+            store, upstream, credential, client, prices, limits, redactions, profiles, seal, webhook
+        ).run(stop)
     except* (NodeLost, WriterDied) as lost:
         log.error(
             "node_lost", reason=type(lost.exceptions[0]).__name__, hint="its calls go to the next observer"

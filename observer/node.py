@@ -30,6 +30,7 @@ from observer.observed_call import ObservedCall
 from observer.redaction import Redactions
 from observer.room import NEARLY_FULL, room
 from observer.watch import CallLogWatch
+from observer.webhooks import Webhook, deliver
 from observer.writer import Writer, wall_clock
 from realtime.client import Client, tls_context
 from realtime.credential import Credential
@@ -72,9 +73,10 @@ class Node:
         redactions: Redactions,
         profiles: Profiles,
         seal: Seal | None = None,
+        webhook: Webhook | None = None,
     ) -> None:
         self.node_id = f"node_{secrets.token_hex(8)}"
-        self._store, self._limits = store, limits
+        self._store, self._limits, self._webhook = store, limits, webhook
         self._lock = nodes.NodeLock(store.lock_folder / f"{self.node_id}.lock")
         self._writer = Writer(store, self.node_id, limits, Journal(succession.journal_path(self._lock)))
         self._line = Line(
@@ -157,7 +159,10 @@ class Node:
 
     def _duties(self) -> list[Coroutine[Any, Any, None]]:
         erase = erasing.erase(self._store, self._writer)
-        return [self._beat(), self._serve(), self._checkpoint(), self._summarise(), erase]
+        duties = [self._beat(), self._serve(), self._checkpoint(), self._summarise(), erase]
+        if self._webhook is not None:
+            duties.append(deliver(self._store, self._writer, self._webhook))
+        return duties
 
     async def _beat(self) -> None:
         while True:

@@ -48,6 +48,9 @@ class UpstreamSettings(BaseSettings):
     profiles: Path = Field(default=Path("profiles.toml"), validation_alias="SWITCHBOARD_PROFILES")
     prices: Path | None = Field(default=None, validation_alias="SWITCHBOARD_PRICES")
     database_url: str = Field(default="sqlite:///var/switchboard.db", validation_alias="DATABASE_URL")
+    webhook_url: str | None = Field(default=None, validation_alias="SWITCHBOARD_WEBHOOK_URL")
+    webhook_secret: SecretStr | None = Field(default=None, validation_alias="SWITCHBOARD_WEBHOOK_SECRET")
+    webhook_private: bool = Field(default=False, validation_alias="SWITCHBOARD_WEBHOOK_PRIVATE")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", validation_alias="LOG_LEVEL"
     )

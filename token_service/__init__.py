@@ -63,7 +63,7 @@ def _wire(settings: Settings) -> Flask:
     upstream, profiles = settings.upstream(), Profiles.load(settings.profiles)
     client = Client(upstream, settings.credential())
     store = Store(settings.database_url, STORE_PATIENCE_SECONDS)
-    opening = negotiation.Negotiation(store, client, upstream.kind)
+    opening = negotiation.Negotiation(store, client, upstream.kind, tells=settings.webhook_url is not None)
     atexit.register(opening.close)
 
     conversations = Conversations(Prices.load(settings.prices))

@@ -92,7 +92,10 @@ class Negotiation:
         kind: str,
         clock: Callable[[], int] = wall_clock,
         observed_within: float = OBSERVED_WITHIN_SECONDS,
+        tells: bool = False,
     ) -> None:
+        """`tells`: whether the operator's webhook is to be told of the calls."""
+        self._tells = tells
         self._observed_within = observed_within
         self._store, self._client, self._kind, self._clock = store, client, kind, clock
         # The upstream is asked from threads of this pool, because no timeout of a socket bounds an answer that
@@ -137,6 +140,7 @@ class Negotiation:
                 transcription=intent.profile.transcription,
                 metadata=intent.metadata,
                 retention_days=intent.profile.retention_days,
+                webhook=self._tells,
                 consent=intent.consent,
                 at=self._clock(),
             )
