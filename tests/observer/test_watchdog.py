@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.observer.test_disk import missing
 from tests.observer.test_outages import QUICK
-from tests.observer.test_succession import event, heard, holders, one_call
+from tests.observer.test_succession import event, gaps, heard, holders, one_call
 from tests.player import Player
 from tests.processes import House, until
 
@@ -40,7 +39,7 @@ def test_a_loop_that_is_blocked_for_a_while_is_told_of_and_goes_on(house: House,
     assert "<string>:" in observer.said(), "where it is stuck"
     player.say(scenario, event(1))
     until(lambda: heard(house, call_id) == ["event_1"], "the event")
-    assert (missing(house, call_id), len(holders(house, call_id))) == ([], 1)
+    assert (gaps(house, call_id), len(holders(house, call_id))) == ([], 1)
     house.hang_up(call_id)
     house.ended(call_id)
 
