@@ -39,7 +39,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m call_log", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("upgrade", help="bring the tables up to date")
-    commands.add_parser("check", help="say whether they are")
+    commands.add_parser("check", help="say whether they are, and whether the file is sound")
     for name, meaning in (("backup", "copy the call log to a new file"), ("restore", "put such a copy back")):
         commands.add_parser(name, help=meaning).add_argument("path", type=Path, metavar="PATH")
     verifying = commands.add_parser("verify", help="walk the seals and name what does not fit")
@@ -70,8 +70,10 @@ def _upgrade(url: str, _: argparse.Namespace) -> str:
 
 
 def _check(url: str, _: argparse.Namespace) -> str:
-    migrations.require_current(database_at(url))
-    return "the tables are up to date"
+    database = database_at(url)
+    migrations.require_current(database)
+    migrations.require_sound(database)
+    return "the tables are up to date, and nothing is damaged as far as can be seen from here"
 
 
 def _backup(url: str, asked: argparse.Namespace) -> str:

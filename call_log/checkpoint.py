@@ -28,6 +28,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import structlog
 from sqlalchemy import Connection
 
 from call_log.errors import StoreUnavailable
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
     from call_log.sqlite import File
 
 WAL_HEADER_BYTES = 32
+WAL_LARGE_BYTES = 64 * 1024 * 1024
+log = structlog.get_logger()
+
 _CHECKPOINT = "PRAGMA wal_checkpoint(PASSIVE)"
 
 
@@ -52,11 +56,13 @@ class Checkpoint:
         self._turn = threading.Lock()
         self._connection: sqlite3.Connection | None = None
         self._guard: sqlite3.Connection | None = None
+        self._warned = False
 
     def run(self) -> None:
         """Move what can be moved, if this process has the lease or can have it. Raises StoreUnavailable."""
         with self._in_turn():
-            self._move()
+            if self._move() is not None:
+                self._warn_of_size()
 
     def start_over(self) -> bool:
         """Move everything, and cut what the WAL held before. False when another process has the lease, or while
@@ -102,6 +108,18 @@ class Checkpoint:
         finally:
             self._guard.execute("ROLLBACK")
 
+    def _warn_of_size(self) -> None:
+        """Once, when the WAL has grown so large that somebody must be reading for very long."""
+        size = self._wal().stat().st_size if self._wal().exists() else 0
+        if size > WAL_LARGE_BYTES and not self._warned:
+            log.warning(
+                "wal_large", bytes=size, hint="a transaction that reads keeps it from starting over; end it"
+            )
+        self._warned = size > WAL_LARGE_BYTES
+
+    def _wal(self) -> Path:
+        return self._file.path.with_name(f"{self._file.path.name}-wal")
+
     def _write_anew(self, connection: sqlite3.Connection) -> bool:
         connection.execute("BEGIN IMMEDIATE")
         before = self._wal_header()
@@ -113,7 +131,7 @@ class Checkpoint:
 
     def _wal_header(self) -> bytes:
         """Its salts are new each time that the WAL starts over."""
-        with self._file.path.with_name(f"{self._file.path.name}-wal").open("rb") as wal:
+        with self._wal().open("rb") as wal:
             return wal.read(WAL_HEADER_BYTES)
 
     def _connect(self) -> sqlite3.Connection:

@@ -67,6 +67,10 @@ class Database(Protocol):
     def migrating(self) -> contextlib.AbstractContextManager[Connection]:
         """A transaction that may make the tables; two at once take turns."""
 
+    def damage(self) -> str | None:
+        """What is wrong with the database's files, in its own words; None where nothing is, or where the database is
+        not ours to look into."""
+
     def watch(self) -> Watch:
         """For one thread."""
 

@@ -118,6 +118,10 @@ class Server:
             db.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
             yield db
 
+    def damage(self) -> str | None:
+        """Not ours to look for: a server checks its own pages (data checksums, pg_amcheck)."""
+        return None
+
     def watch(self) -> Watch:
         """Listens to hints of the web, and says now and then that it is time to look anyway."""
         return NotifiedWatch(self.connect, self.faults_named)

@@ -177,6 +177,18 @@ class File:
         finally:
             turn.release()
 
+    def damage(self) -> str | None:
+        """What SQLite itself finds wrong in the file, in its words; None where it finds nothing, or no file. Reads all
+        of it."""
+        if not self.path.exists():
+            return None
+        with contextlib.closing(self.connect(read_only=True)) as connection:
+            try:
+                (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+            except sqlite3.DatabaseError as fault:
+                return str(fault)
+        return None if found == "ok" else str(found).splitlines()[-1]
+
     def watch(self) -> Watch:
         """Compares the file's counter of commits."""
         return CommitWatch(self)

@@ -15,6 +15,7 @@ import structlog
 from call_log import erasure
 from call_log.erasure import Unfinished
 from call_log.store import Store, StoreUnavailable
+from observer.steady import SteadyClock
 from observer.writer import Writer, wall_clock
 
 log = structlog.get_logger()
@@ -24,9 +25,13 @@ CALLS_AT_ONCE = 100
 
 
 async def erase(store: Store, writer: Writer) -> None:
-    """Look every second, for ever; what fails for want of the store is tried again then."""
+    """Look every second, for ever; what fails for want of the store is tried again then. Not while the clock cannot be
+    trusted: an erasure is for ever."""
+    clock = SteadyClock()
     while True:
         await asyncio.sleep(LOOK_EVERY_SECONDS)
+        if not clock.can_be_trusted():
+            continue
         with contextlib.suppress(StoreUnavailable):
             while await asyncio.to_thread(_waits, store) and await erase_some(store, writer):
                 pass

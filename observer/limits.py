@@ -50,6 +50,8 @@ class Limits:
     last_word: float = 10.0
     """For so long after its adoption a call's last holder may say that nothing is missing; then a gap is noted."""
     heartbeat: float = 0.5
+    blocked: float = 10.0
+    """An event loop that is stuck for so long will not come back: the process ends."""
     store_patience: float = 0.5
     """For so long a transaction waits for its turn; then what was heard goes to the journal meanwhile."""
     event_max_bytes: int = 16 * 1024 * 1024

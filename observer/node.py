@@ -29,7 +29,9 @@ from observer.line import Line
 from observer.observed_call import ObservedCall
 from observer.redaction import Redactions
 from observer.room import NEARLY_FULL, room
+from observer.steady import SteadyClock
 from observer.watch import CallLogWatch
+from observer.watchdog import Watchdog
 from observer.webhooks import Webhook, deliver
 from observer.writer import Writer, wall_clock
 from realtime.client import Client, tls_context
@@ -104,6 +106,7 @@ class Node:
         self._in_doubt = False
         self._free_locks: frozenset[str] = frozenset()
         self._woken = asyncio.Event()
+        self._clock = SteadyClock()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Observe until `stop`; then hand every call over. Raises NodeLost, or StoreUnavailable at the start.
@@ -112,6 +115,7 @@ class Node:
         """
         await self._join()
         watch = CallLogWatch(self._store, self._limits, self._wake)
+        watchdog = Watchdog(self._limits.blocked)
         try:
             async with asyncio.TaskGroup() as together:
                 duties = [together.create_task(duty) for duty in self._duties()]
@@ -122,6 +126,7 @@ class Node:
                     duty.cancel()
         finally:
             await watch.close()
+            watchdog.stop()
             if not self._writer.failed.is_set():
                 await self._leave()
         if self._writer.failed.is_set():
@@ -236,7 +241,7 @@ class Node:
         if waiting.messages:
             for message in await asyncio.to_thread(self._messages):
                 self._deliver(message)
-        if waiting.stale_intents or waiting.unreachable:
+        if (waiting.stale_intents or waiting.unreachable) and self._clock.can_be_trusted():
             await self._writer.run(self._settle)
 
     def _settle(self, db: Connection) -> None:

@@ -90,11 +90,11 @@ class Client:
         """
         body = _json({"expires_after": {"anchor": "created_at", "seconds": seconds}, "session": session})
 
-        def once() -> _Answer:
-            headers = {**self._credential.headers(), "Content-Type": "application/json"}
+        def once(identity: dict[str, str]) -> _Answer:
+            headers = {**identity, "Content-Type": "application/json"}
             return self._ask("mint", self._upstream.client_secrets_url, deadline, data=body, headers=headers)
 
-        answer = _repeat(once, deadline)
+        answer = _repeat(once, self._credential, deadline)
         return read_minted(answer.body, answer.request_id)
 
     def negotiate(self, offer: bytes, session: Mapping[str, Any], deadline: Deadline) -> Negotiated:
@@ -107,20 +107,25 @@ class Client:
         """
         if self._upstream.kind == "azure":
             secret = self.mint(session, SECRET_SECONDS, deadline).value.reveal()
-            return self._call(
-                deadline, lambda: {"Authorization": f"Bearer {secret}"}, {"data": offer}, "application/sdp"
-            )
+            identity = {"Authorization": f"Bearer {secret}"}
+            return self._call(deadline, identity, {"data": offer}, "application/sdp")
         parts = {
             "sdp": (None, offer, "application/sdp"),
             "session": (None, _json(session), "application/json"),
         }
-        return _repeat_once_on_401(lambda: self._call(deadline, self._credential.headers, {"files": parts}))
+        return _repeat_once_on_401(
+            lambda identity: self._call(deadline, identity, {"files": parts}), self._credential
+        )
 
     def hang_up(self, upstream_call_id: str, deadline: Deadline) -> bool:
         """Ends a call. False when it was over already (404, or 400 with `call_id_not_found`), which is as good."""
         url = self._upstream.hang_up_url(upstream_call_id)
         try:
-            _repeat(lambda: self._ask("hang_up", url, deadline, headers=self._credential.headers()), deadline)
+            _repeat(
+                lambda identity: self._ask("hang_up", url, deadline, headers=identity),
+                self._credential,
+                deadline,
+            )
         except UpstreamRefused as refused:
             if not _is_over(refused):
                 raise
@@ -133,11 +138,11 @@ class Client:
     def _call(
         self,
         deadline: Deadline,
-        identify: Callable[[], dict[str, str]],
+        identity: Mapping[str, str],
         content: Mapping[str, Any],
         content_type: str | None = None,
     ) -> Negotiated:
-        headers = {**identify(), "Accept": "application/sdp"}
+        headers = {**identity, "Accept": "application/sdp"}
         if content_type:
             headers["Content-Type"] = content_type
         ask = functools.partial(
@@ -170,12 +175,13 @@ class _Refused(UpstreamUnreachable):
     """Nobody listens there: no byte was sent, so even a call may be tried again."""
 
 
-def _repeat(once: Callable[[], _Answer], deadline: Deadline) -> _Answer:
+def _repeat(once: Callable[[dict[str, str]], _Answer], credential: Credential, deadline: Deadline) -> _Answer:
     """For what does no harm when done twice."""
     fresh_headers_tried = False
     for attempt in range(1, ATTEMPTS + 1):
+        identity = credential.headers()
         try:
-            return once()
+            return once(identity)
         except UpstreamError as error:
             unauthorized = error.upstream_status == 401
             may_repeat = not fresh_headers_tried if unauthorized else _may_repeat(error)
@@ -183,6 +189,8 @@ def _repeat(once: Callable[[], _Answer], deadline: Deadline) -> _Answer:
             pause = PAUSE_SECONDS * (1 + random.random())
             if attempt == ATTEMPTS or not may_repeat or deadline.remaining() <= pause:
                 raise
+            if unauthorized:
+                credential.renew(identity)
             time.sleep(pause)
     raise AssertionError("the last attempt returns or raises")
 
@@ -193,13 +201,15 @@ def _may_repeat(error: UpstreamError) -> bool:
     return isinstance(error, UpstreamUnreachable) and error.code == "upstream_unreachable"
 
 
-def _repeat_once_on_401(once: Callable[[], Negotiated]) -> Negotiated:
+def _repeat_once_on_401(once: Callable[[dict[str, str]], Negotiated], credential: Credential) -> Negotiated:
+    identity = credential.headers()
     try:
-        return once()
+        return once(identity)
     except UpstreamRefused as refused:
         if refused.upstream_status != 401:
             raise
-        return once()
+        credential.renew(identity)
+        return once(credential.headers())
 
 
 def _is_over(refused: UpstreamRefused) -> bool:

@@ -12,7 +12,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
 from call_log.database import Database
-from call_log.errors import SchemaBehind
+from call_log.errors import SchemaBehind, StoreUnavailable
 from call_log.store import database_at
 
 UPGRADE = "python -m call_log upgrade"
@@ -23,10 +23,12 @@ def upgrade(url: str) -> list[str]:
     that were taken, as sentences.
 
     Everything happens in one transaction, so that a crash leaves the old tables whole. Two at once take
-    turns. Raises StoreUnavailable, and SchemaBehind when the code is older than the database.
+    turns. Raises StoreUnavailable, also for a file that is damaged, and SchemaBehind when the code is older than the
+    database.
     """
     database = database_at(url)
     database.prepare()
+    require_sound(database)
     with database.migrating() as db:
         steps = _missing_steps(db)
         if _is_ahead(db):
@@ -39,6 +41,17 @@ def upgrade(url: str) -> list[str]:
             config.attributes["connection"] = db
             command.upgrade(config, "head")
         return steps
+
+
+def require_sound(database: Database) -> None:
+    """Raises StoreUnavailable when the database's file is damaged: whoever goes on writing makes that worse. Reads the
+    whole file."""
+    damage = database.damage()
+    if damage is not None:
+        raise StoreUnavailable(
+            f"The call log {database.name} is damaged ({damage}); stop all processes, keep a copy of the file, and "
+            "restore a backup, or save what can be read with sqlite3's .recover."
+        )
 
 
 def require_current(database: Database) -> None:

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, event, update
 from call_log import calls, migrations, nodes
 from call_log import schema as table
 from call_log.calls import Call
+from call_log.clock import DatabaseClock
 from call_log.store import Store
 
 AT = 1_795_000_000_000
@@ -105,12 +106,15 @@ def answered(dial: Dial) -> Dial:
 
 @pytest.fixture
 def join(tmp_path: Path) -> Callable[[Connection, str], None]:
-    """Enters a node of this name, which has renewed for a full lease already."""
+    """Enters a node of this name, which has renewed for a full lease already; it dies when it is killed, and not
+    because this machine is slow."""
 
     def join(db: Connection, node_id: str) -> None:
         nodes.join(db, node_id, host="here", pid=1, lock_path=tmp_path / f"{node_id}.lock", version="1")
         same = update(table.nodes).where(table.nodes.c.node_id == node_id)
-        db.execute(same.values(renewed_since=table.nodes.c.renewed_since - 3000))
+        hour = 60 * 60 * 1000
+        ahead = {"heartbeat_at": table.nodes.c.heartbeat_at + hour}
+        db.execute(same.values(renewed_since=table.nodes.c.renewed_since - 3000, **ahead))
 
     return join
 
@@ -118,7 +122,7 @@ def join(tmp_path: Path) -> Callable[[Connection, str], None]:
 def kill(db: Connection, node_id: str) -> None:
     """Make a node's heartbeat as old as that of a dead one."""
     same = update(table.nodes).where(table.nodes.c.node_id == node_id)
-    db.execute(same.values(heartbeat_at=table.nodes.c.heartbeat_at - 3001))
+    db.execute(same.values(heartbeat_at=DatabaseClock() - 3001))
 
 
 @pytest.fixture(name="kill")

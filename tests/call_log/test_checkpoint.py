@@ -153,3 +153,23 @@ def test_only_the_holder_of_the_lease_does_it_until_it_dies(store: Store, url: s
     leader.join(30)
     store.checkpoint()
     assert _size(url) > before
+
+
+def test_a_reader_that_keeps_the_wal_from_starting_over_is_told_of_once(
+    store: Store, url: str, held: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("call_log.checkpoint.WAL_LARGE_BYTES", 2**20)
+    reader = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM events").fetchone()
+    for batch in range(BATCHES):
+        _write(store, held, batch)
+        if batch % EVERY == EVERY - 1:
+            store.checkpoint()
+    assert capsys.readouterr().out.count("wal_large") == 1
+    reader.execute("ROLLBACK")
+    reader.close()
+    for batch in range(BATCHES, BATCHES + 3):
+        _write(store, held, batch)
+        store.checkpoint()
+    assert not capsys.readouterr().out.count("wal_large")

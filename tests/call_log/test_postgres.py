@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import text, update
 
 from call_log import calls, events, nodes, schema
+from call_log.clock import DatabaseClock
 from call_log.events import EventRow
 from call_log.store import Store, StoreUnavailable
 from tests.call_log.conftest import AT
@@ -31,7 +32,7 @@ def other(url: str) -> Iterator["psycopg.Connection[Any]"]:
 def _silence(store: Store, node_id: str) -> None:
     with store.writing() as db:
         same = update(schema.nodes).where(schema.nodes.c.node_id == node_id)
-        db.execute(same.values(heartbeat_at=schema.nodes.c.heartbeat_at - 1_100))
+        db.execute(same.values(heartbeat_at=DatabaseClock() - 1_100))
 
 
 def test_what_is_committed_is_on_the_disk_whatever_the_servers_default_is(store: Store, other: Any) -> None:

@@ -53,13 +53,15 @@ def test_mint_is_not_repeated_where_that_would_not_help(
 
 def test_mint_asks_for_fresh_headers_once_after_401(upstream: TinyUpstream) -> None:
     class Rotating:
-        asked = 0
+        """Gives out the same key until it is told that this one was refused."""
+
+        number = 1
 
         def headers(self) -> dict[str, str]:
-            self.asked += 1
-            return {"api-key": f"key-{self.asked}"}
+            return {"api-key": f"key-{self.number}"}
 
-        def renew(self, refused: dict[str, str]) -> None: ...
+        def renew(self, refused: dict[str, str]) -> None:
+            self.number += refused == self.headers()
 
     client = Client(endpoints.azure(upstream.address), Rotating())
     upstream.does = in_turn(lambda line: line.answer(401), minting)
