@@ -19,6 +19,9 @@ from realtime.fields import Event
 from realtime.prices import Prices
 from realtime.profiles import Profiles
 
+TURN_SECONDS = 0.1
+TURNS_WAITED = 50
+
 
 @dataclass(frozen=True)
 class Line:
@@ -44,6 +47,13 @@ class Line:
     """Set once this node hands its calls over: what breaks now is the next holder's to mend."""
     seal: Seal | None = None
     """None: events are written unsealed."""
+
+    async def reading_turn(self) -> None:
+        """Wait, for a while, as long as many calls are being dialled: what is read meanwhile makes all of them late."""
+        for _ in range(TURNS_WAITED):
+            if not self.dials.locked():
+                return
+            await asyncio.sleep(TURN_SECONDS)
 
     def session_of(self, profile: str) -> Event:
         """The session as the profile has it now; empty where there is no such profile any more."""

@@ -16,8 +16,9 @@ from typing import Any
 
 import structlog
 
-from call_log import calls, inbox, nodes
+from call_log import calls, events, inbox, nodes
 from call_log.call import Call
+from call_log.events import Tail
 from call_log.inbox import Message
 from call_log.journal import Journal
 from call_log.seal import Seal
@@ -227,14 +228,14 @@ class Node:
     async def _serve_once(self, waiting: Work) -> None:
         if self._in_doubt:
             # A commit whose answer did not arrive may have made calls ours.
-            for call in await self._writer.run(partial(calls.held_by, node_id=self.node_id)):
-                if call.number not in self._following:
-                    self._follow(ObservedCall(call, self._line))
+            held = await self._writer.run(partial(calls.held_by, node_id=self.node_id))
+            await self._follow_all([call for call in held if call.number not in self._following])
             self._in_doubt = False
         if (waiting.claimable or self._free_locks) and not self._line.leaving.is_set():
             await succession.bury_the_dead(self._line)
-            for call in await self._writer.run(self._claim):
-                self._follow(ObservedCall(call, self._line))
+            self._in_doubt = True  # until those that were claimed are followed
+            await self._follow_all(await self._writer.run(self._claim))
+            self._in_doubt = False
         if waiting.handed_over and len(self._adopting) < ADOPTED_AT_ONCE and not self._line.leaving.is_set():
             for call in await self._writer.run(self._reserve):
                 self._adopt(call)
@@ -278,6 +279,16 @@ class Node:
 
         task = asyncio.create_task(adopt(), name=f"adopting {reserved.call_id}")
         self._adopting.add(task)
+
+    async def _follow_all(self, claimed: list[Call]) -> None:
+        """What earlier holders left of all of them is looked at at once: one by one would keep the dials waiting."""
+        tails = await asyncio.to_thread(self._tails, claimed)
+        for call in claimed:
+            self._follow(ObservedCall(call, self._line, tails.get(call.number)))
+
+    def _tails(self, claimed: list[Call]) -> dict[int, Tail]:
+        with self._store.reading() as db:
+            return events.tails(db, {call.number: call.last_seq for call in claimed})
 
     def _follow(self, observed: ObservedCall) -> None:
         call = observed.call

@@ -17,6 +17,7 @@ import structlog
 
 from call_log import calls
 from call_log.call import Call
+from call_log.events import Tail
 from call_log.inbox import Message
 from call_log.recording import last_word
 from call_log.states import EndReason
@@ -44,8 +45,12 @@ STORE_RETRY_SECONDS = 0.5
 class ObservedCall:
     """A call that this node holds."""
 
-    def __init__(self, call: Call, line: Line, inherited: Sideband | None = None) -> None:
-        """`inherited`: the sideband that was attached while the last holder still had its own."""
+    def __init__(
+        self, call: Call, line: Line, tail: Tail | None = None, inherited: Sideband | None = None
+    ) -> None:
+        """`tail`: how the log ends that earlier holders wrote; `inherited`: the sideband that was attached while the
+        last one still had its own."""
+        self._tail = tail
         self.call, self._line, self._inherited = call, line, inherited
         self.record = Record(call, line, self._act)
         self.commands = Commands(call, line, self.record)
@@ -58,12 +63,13 @@ class ObservedCall:
         self._hung_up = asyncio.Event()
         self._taken: set[int] = set()
         self._remembers = not call.last_seq
+        self._is_known_to_be_observed = call.state == "observed"
         self.wish_of(call)
 
     def take(self, message: Message) -> None:
         """What somebody left in the inbox for this call. It is seen there until its event is on disk: taken once, and
-        not before it is known what is in the log."""
-        if message.id in self._taken or not self._remembers:
+        an earlier holder's events not before it is known what is in the log."""
+        if message.id in self._taken or (message.kind == "late" and not self._remembers):
             return
         self._taken.add(message.id)
         if message.kind == "late":
@@ -83,6 +89,21 @@ class ObservedCall:
         """An event of the upstream is on disk: now something may be done about it."""
         self.commands.hear(event)
 
+    async def _read_up(self) -> None:
+        """Learn what is in the log. What an earlier holder left in the inbox waits for its end, the summary for all."""
+        while not self._remembers:
+            await self._line.reading_turn()
+            try:
+                async with self._line.reads:
+                    rows = await asyncio.to_thread(self.record.read_back, self._line.store)
+            except StoreUnavailable:
+                await asyncio.sleep(STORE_RETRY_SECONDS)
+            else:
+                self.record.recall(rows)
+                self._remembers = True
+        await self._line.reading_turn()
+        await self.record.recollection.catch_up(self._line.store, self._line.reads)
+
     def wish_of(self, call: Call) -> None:
         """The wish that stands in the call's row, where one does."""
         if call.hang_up_wished_at is not None:
@@ -100,10 +121,11 @@ class ObservedCall:
             await self._quarantine()
             return
         await self._leave()
-        if self.call.last_seq:
-            await asyncio.to_thread(self.record.recall, self._line.store)
-            self._presence.resume()
-            self._remembers = True
+        if self._tail is not None and not self._remembers:
+            self._presence.resume(self._tail)
+        if self._inherited is not None and not self._remembers:
+            self.record.recall(await asyncio.to_thread(self.record.read_back, self._line.store))
+            self._remembers = True  # before anything is recorded: both sidebands heard the same for a while
         async with asyncio.TaskGroup() as together:
             beside = [
                 together.create_task(self._obey()),
@@ -111,7 +133,7 @@ class ObservedCall:
                 together.create_task(self._leave_if_lost()),
                 together.create_task(self._doubt()),
                 together.create_task(self.commands.serve()),
-                together.create_task(self.record.recollection.catch_up(self._line.store, self._line.reads)),
+                together.create_task(self._read_up()),
             ]
             end = await self._until_over()
             for task in beside:
@@ -124,8 +146,6 @@ class ObservedCall:
     async def release(self) -> None:
         """Let the call go while it lives; whoever holds it next finds the sideband left and the gap's beginning."""
         await self._leave()
-        with contextlib.suppress(StoreUnavailable):
-            await self._try_to_save(summary=self.record.recollection.summary())
 
     async def _say_the_last_word(self) -> None:
         """Tell whoever holds the call now whether it has all that was heard here, behind the rows that it gets."""
@@ -179,6 +199,7 @@ class ObservedCall:
     async def _wait_to_retry(self, attempts: Attempts) -> None:
         pause = attempts.next_pause()
         if attempts.seconds + pause > self._line.limits.attach_retried:
+            self._is_known_to_be_observed = False
             await self._save(state="unobserved")
         await self._wished_within(pause)
 
@@ -207,7 +228,9 @@ class ObservedCall:
         self.commands.attached(attached)
         async with asyncio.TaskGroup() as beside:
             pulse = beside.create_task(self._pulse.watch(attached))
-            await self._save(state="observed", observed_at=self.record.clock())
+            if not self._is_known_to_be_observed:
+                await self._save(state="observed", observed_at=self.record.clock())
+                self._is_known_to_be_observed = True
             async for frame in attached.frames():
                 self.record.hear(frame)
                 await self.record.room(len(frame))
@@ -263,7 +286,8 @@ class ObservedCall:
         except TimeoutError:
             self.wish(Wish("never_connected", OBSERVER))
         else:
-            await self._save(peer_seen_at=self.record.clock())
+            if self.call.peer_seen_at is None:
+                await self._save(peer_seen_at=self.record.clock())
 
     async def _doubt(self) -> None:
         """A holder that let others attach before it left says whether they have everything; if it does not, it died."""

@@ -59,8 +59,6 @@ class Record:
         self._discretion = Discretion(line.redactions.rule(call), self._append)
         self.recollection = Recollection(call, line.prices, line.lock.accuse)
         self.last_at: int | None = None
-        self.left_at: int | None = None
-        """When the last holder closed its sideband, where it lived to say so."""
         self.peer_seen = asyncio.Event()
         if call.peer_seen_at is not None:
             self.peer_seen.set()
@@ -76,22 +74,18 @@ class Record:
 
         self.lost = asyncio.Event()
 
-    def recall(self, store: Store) -> None:
-        """Look at the end of what earlier holders wrote. Blocks; called before anything is recorded."""
+    def read_back(self, store: Store) -> list[EventRow]:
+        """The end of what earlier holders wrote. Blocks."""
         with store.reading() as db:
-            rows = events.last(db, self.number, limit=RECALLED_ROWS)
+            return events.last(db, self.number, limit=RECALLED_ROWS)
+
+    def recall(self, rows: list[EventRow]) -> None:
+        """What earlier holders wrote is known from here on: its events, its troubles, whether it was too much."""
         for row in rows:
-            self._note_of(row)
+            self._trouble.hear(row)
             self._allowance.is_used_up |= row.type == TRUNCATED
             if row.source == UPSTREAM:
                 self._doubles.recall(row.event_id, row.body if self._discretion.keeps_everything else None)
-
-    def _note_of(self, row: EventRow) -> dict[str, Any] | None:
-        """What a committed row tells of the holders, and what is to be noted of the upstream's troubles."""
-        self.last_at = row.at
-        if row.type in ("observer.attached", "observer.detached") and row.source == "observer":
-            self.left_at = row.at if row.type == "observer.detached" else None
-        return self._trouble.hear(row)
 
     @property
     def session_expired(self) -> bool:
@@ -200,7 +194,8 @@ class Record:
         """These rows are on disk: now they may mean something."""
         self.recollection.committed(rows)
         self._accuse(self.number)
-        troubles = [trouble for row in rows if (trouble := self._note_of(row))]
+        self.last_at = rows[-1].at
+        troubles = [trouble for row in rows if (trouble := self._trouble.hear(row))]
         self._accuse(0)
         for row in rows:
             self._waiting.done(len(row.body))

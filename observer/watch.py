@@ -56,7 +56,9 @@ class CallLogWatch:
                 dialling = self._read()
                 dialling_since = (dialling_since or now) if dialling else None
                 fast = dialling_since is not None and now - dialling_since < DIALLING_MAX_SECONDS
-                pause = WHILE_DIALLING_SECONDS if fast else AT_REST_SECONDS
+                # On a busy machine a look takes long, and its own share of the work must stay small.
+                took = time.monotonic() - now
+                pause = max(WHILE_DIALLING_SECONDS, took) if fast else max(AT_REST_SECONDS, 5 * took)
         except RuntimeError:  # the event loop closed first
             pass
         finally:

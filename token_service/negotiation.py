@@ -58,6 +58,10 @@ NOT_OBSERVED = (
 ENDED_MEANWHILE = "Somebody hung this call up while it was being dialled."
 
 
+OUTCOME_TRY_SECONDS = 2.5
+"""Trying to write takes up to two of them; the answer should still be in time."""
+
+
 def wall_clock() -> int:
     """UTC milliseconds."""
     return time.time_ns() // 1_000_000
@@ -112,7 +116,7 @@ class Negotiation:
         except UpstreamError as error:
             self._clean_up(call_id, intent.profile, error)
             raise
-        call = self._write_outcome(call_id, negotiated)
+        call = self._write_outcome(call_id, negotiated, deadline)
         if intent.profile.recording == "required":
             self._await_observer(call, deadline)
         self._refuse_if_over(call, client_is_gone)
@@ -183,11 +187,9 @@ class Negotiation:
             if error.upstream_call_id is not None and profile.recording == OFF:
                 self.obey_soon(call_id)
 
-    def _write_outcome(self, call_id: str, negotiated: Negotiated) -> Call:
+    def _write_outcome(self, call_id: str, negotiated: Negotiated, deadline: Deadline) -> Call:
         try:
-            with self._store.writing() as db:
-                call = calls.answer(db, call_id, upstream_call_id=negotiated.upstream_call_id,
-                                    upstream_request_id=negotiated.request_id, at=self._clock())  # fmt: skip
+            call = self._answer(call_id, negotiated, deadline)
         except StoreUnavailable:
             call = None
             if negotiated.upstream_call_id is None:
@@ -200,6 +202,18 @@ class Negotiation:
                 503, "store_unavailable", "The call could not be written down, so it was hung up.", 2
             )
         return call
+
+    def _answer(self, call_id: str, negotiated: Negotiated, deadline: Deadline) -> Call | None:
+        """Write the outcome down; tried for as long as the browser may wait, since the call is there by now."""
+        while True:
+            try:
+                with self._store.writing() as db:
+                    return calls.answer(db, call_id, upstream_call_id=negotiated.upstream_call_id,
+                                        upstream_request_id=negotiated.request_id, at=self._clock())  # fmt: skip
+            except StoreUnavailable:
+                if deadline.remaining() < OUTCOME_TRY_SECONDS:
+                    raise
+                time.sleep(LOOKS_APART_SECONDS)
 
     def _await_observer(self, call: Call, deadline: Deadline) -> None:
         """Hold the answer until the call is recorded: no sound can travel before the browser has it."""
