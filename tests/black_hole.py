@@ -13,7 +13,11 @@ class Wire:
     def __init__(self, url: str) -> None:
         self._to = urlsplit(url)
         self._listening = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
+        place = f"127.0.0.1:{self._listening.getsockname()[1]}"
+        self.url, self.postgres_url = (
+            f"http://{place}",
+            f"postgresql://{self._to.username}@{place}{self._to.path}",
+        )
         self._open: list[socket.socket] = []
         self._swallowing: set[socket.socket] = set()
         threading.Thread(target=self._accept, daemon=True).start()

@@ -17,15 +17,19 @@ from call_log.store import database_at
 
 UPGRADE = "python -m call_log upgrade"
 
+PATIENCE_SECONDS = 10.0
+"""Everybody who wants a table that is to be changed waits as long as we do."""
 
-def upgrade(url: str) -> list[str]:
+
+def upgrade(url: str, patience: float = PATIENCE_SECONDS) -> list[str]:
     """Bring the tables of the database at `url` up to date, making the file if need be; returns the steps
     that were taken, as sentences.
 
     Everything happens in one transaction, so that a crash leaves the old tables whole. Two at once take
-    turns. Raises StoreUnavailable, and SchemaBehind when the code is older than the database.
+    turns; on PostgreSQL each lock, and that turn, is waited for at most `patience` seconds. Raises StoreUnavailable,
+    and SchemaBehind when the code is older than the database.
     """
-    database = database_at(url)
+    database = database_at(url, patience)
     database.prepare()
     with database.migrating() as db:
         steps = _missing_steps(db)
