@@ -7,7 +7,7 @@ no event can be written past the fence.
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Connection, exc, select, tuple_
+from sqlalchemy import BigInteger, Connection, column, exc, select, values
 
 from call_log import postgres_events
 from call_log.holding import last_seqs
@@ -71,10 +71,14 @@ def _there(db: Connection, rows: Sequence[EventRow]) -> set[tuple[int, int]]:
     if not rows:
         return set()
     again = {(row.number, row.seq): row for row in rows}
-    asked = select(events).where(tuple_(events.c.number, events.c.seq).in_(list(again)))
-    for there in map(EventRow._make, db.execute(asked)):
+    # A join, because SQLite would walk the whole table for a list of pairs.
+    places = values(column("number", BigInteger), column("seq", BigInteger)).data(list(again)).cte("places")
+    same = (events.c.number == places.c.number) & (events.c.seq == places.c.seq)
+    for there in map(EventRow._make, db.execute(select(events).join(places, same))):
         if again[there.number, there.seq] != there:
-            raise exc.IntegrityError(f"event {there.seq} of call {there.number} is another one", None, _Taken())
+            raise exc.IntegrityError(
+                f"event {there.seq} of call {there.number} is another one", None, _Taken()
+            )
         del again[there.number, there.seq]
     return {(row.number, row.seq) for row in rows} - again.keys()
 

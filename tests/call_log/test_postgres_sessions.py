@@ -1,6 +1,6 @@
 """What every session with PostgreSQL sets, how long it waits for what, and what it gives up on."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import psycopg
@@ -51,11 +51,12 @@ def test_a_vacuum_and_a_migration_may_last(url: str, monkeypatch: pytest.MonkeyP
         assert db.execute(text(SHOW)).one() == ("on", "3s", "0", "0", "0")
     ran: list[Any] = []
     execute = psycopg.Connection.execute
-    monkeypatch.setattr(
-        psycopg.Connection,
-        "execute",
-        lambda self, *a, **k: ran.append(execute(self, SHOW).fetchone()) or execute(self, *a, **k),
-    )
+
+    def looking(session: Any, *statement: Any) -> Any:
+        ran.append(execute(session, SHOW).fetchone())
+        return execute(session, *statement)
+
+    monkeypatch.setattr(psycopg.Connection, "execute", looking)
     assert Store(url, patience=3).scrub()
     assert ran[-1] == ("on", "3s", "0", "10s", "0")
 
@@ -107,12 +108,12 @@ def test_a_server_that_hangs_is_given_up_and_served_again_when_it_moves(url: str
 def test_a_copy_is_not_cut_while_it_moves() -> None:
     """The clock is the test's: each piece takes nearly as long as the whole may be silent."""
 
-    def pieces() -> Iterator[int]:
+    def pieces() -> Generator[Any, Any, None]:
         for _ in range(99):
             yield 1
 
     now = [0.0]
-    copying = _moving(pieces(), 5.0, lambda: now[0])  # type: ignore[arg-type]
+    copying: Generator[Any, Any, None] = _moving(pieces(), 5.0, lambda: now[0])
     next(copying)
     for _ in range(3):
         now[0] += 4.9
