@@ -70,7 +70,8 @@ def _upgrade(url: str, _: argparse.Namespace) -> str:
 
 
 def _check(url: str, _: argparse.Namespace) -> str:
-    migrations.require_current(database_at(url))
+    if migrations.require_current(database_at(url)):
+        return "the tables are those of a later version of Switchboard, which added to them; this one can use them"
     return "the tables are up to date"
 
 

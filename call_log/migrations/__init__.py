@@ -45,13 +45,14 @@ def upgrade(url: str, patience: float = PATIENCE_SECONDS) -> list[str]:
         return steps
 
 
-def require_current(database: Database) -> None:
+def require_current(database: Database) -> bool:
     """Raises SchemaBehind when steps are missing. Tables that are newer than the code pass: old processes
-    must be able to start while a new version is rolled out."""
+    must be able to start while a new version is rolled out. Returns whether they are."""
     with database.inspecting() as db:
-        missing = _missing_steps(db)
+        missing, ahead = _missing_steps(db), _is_ahead(db)
     if missing:
         raise SchemaBehind(f"The call log {database.name} is {len(missing)} step(s) behind; run: {UPGRADE}")
+    return ahead
 
 
 def _missing_steps(db: Connection) -> list[str]:

@@ -109,5 +109,5 @@ def _all_that_are_left(server: Cluster, hoard: contextlib.ExitStack) -> list[psy
     with contextlib.suppress(psycopg.OperationalError):
         while True:
             one = psycopg.connect(server.url(TEMPLATE), autocommit=True)
-            sessions.append(hoard.enter_context(one))  # type: ignore[arg-type]
+            sessions.append(hoard.enter_context(one))
     return sessions
