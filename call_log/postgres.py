@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, QueuePool, create_engine, event, exc,
 from call_log.database import LONGEST_SECONDS, PATIENCE_SECONDS, Upkeep, Watch, Writing
 from call_log.errors import StoreUnavailable
 from call_log.postgres_faults import is_of_the_code, sentence
-from call_log.postgres_session import Bounds, Place, Session
+from call_log.postgres_session import Bounds, Place, Session, Silent
 from call_log.postgres_upkeep import Vacuum
 from call_log.postgres_watch import NotifiedWatch
 
@@ -144,7 +144,7 @@ class Server:
         )
 
     def _engine(self, bounds: Bounds, isolation: Any, *, size: int, most: int) -> Engine:
-        return create_engine(
+        engine = create_engine(
             "postgresql+psycopg://",
             creator=partial(self.place.open, bounds),
             poolclass=QueuePool,
@@ -153,8 +153,20 @@ class Server:
             max_overflow=most - size,
             pool_timeout=self._patience,
             pool_use_lifo=True,
-            pool_pre_ping=True,  # after a restart of the server, no request need fail for a stale session
         )
+        event.listen(engine, "checkout", _ask_first)
+        return engine
+
+
+def _ask_first(session: Session, *_: object) -> None:
+    """After a restart of the server no request need fail for a stale session: the pool opens another. Of a server that
+    says nothing, whoever waits is told at once, and does not wait once more for a new session."""
+    try:
+        session.ask()
+    except Silent:
+        raise
+    except psycopg.Error as fault:
+        raise exc.InvalidatePoolError from fault
 
 
 def _read_only(db: Connection) -> None:

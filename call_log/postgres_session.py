@@ -65,6 +65,13 @@ class Session(psycopg.Connection[Any]):
 
     silence = _FOREVER
 
+    def ask(self) -> None:
+        """Whether it still lives, before it is relied on; a third of the patience must do. Raises psycopg.Error."""
+        lends, patience = self.autocommit, self.silence
+        self.autocommit, self.silence = True, patience / 3
+        self.execute("SELECT 1")
+        self.autocommit, self.silence = lends, patience
+
     def wait(self, gen: Any, *how: Any, **more: Any) -> Any:
         """As the driver's; closes the session and raises Silent when nothing moved for `silence` seconds."""
         if not self.silence:

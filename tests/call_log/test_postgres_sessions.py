@@ -1,5 +1,6 @@
 """What every session with PostgreSQL sets, how long it waits for what, and what it gives up on."""
 
+import contextlib
 from collections.abc import Generator, Iterator
 from typing import Any
 
@@ -9,7 +10,7 @@ from sqlalchemy import text
 
 from call_log import migrations
 from call_log.errors import StoreUnavailable
-from call_log.postgres import Server
+from call_log.postgres import WRITERS, Server
 from call_log.postgres_session import Bounds, Silent, _moving
 from call_log.store import Store
 from tests.black_hole import Wire
@@ -62,7 +63,7 @@ def test_a_vacuum_and_a_migration_may_last(url: str, monkeypatch: pytest.MonkeyP
 
 
 def test_a_statement_that_takes_too_long_is_ended_and_the_next_one_is_served(url: str) -> None:
-    store = Store(url, longest=0.05)
+    store = Store(url, longest=1)
     with pytest.raises(StoreUnavailable, match="cancelled a statement"), store.reading() as db:
         db.execute(text("SELECT pg_sleep(60)"))
     with store.reading() as db:
@@ -80,8 +81,9 @@ def test_a_locked_row_is_waited_for_no_longer_than_a_requests_patience(url: str,
 def test_who_stops_inside_a_transaction_loses_it_and_not_the_others_their_turn(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    others = Store(url)
     monkeypatch.setattr("call_log.postgres_session.Bounds.of", lambda *_: Bounds(20, idle=0.05))
-    stopped, others = Store(url), Store(url)
+    stopped = Store(url)
     with pytest.raises(StoreUnavailable, match="done nothing inside a transaction"), stopped.writing() as db:
         db.execute(text("LOCK TABLE calls"))
         with others.writing() as other:
@@ -94,7 +96,7 @@ def test_who_stops_inside_a_transaction_loses_it_and_not_the_others_their_turn(
 def test_a_server_that_hangs_is_given_up_and_served_again_when_it_moves(url: str, postgres: Cluster) -> None:
     """Its kernel takes what we send and keeps the connection alive; nothing comes back."""
     wire = Wire(url)
-    store = Store(wire.postgres_url, longest=0.05)  # and a second of grace
+    store = Store(wire.postgres_url, longest=1)  # and a second of grace
     with pytest.raises(StoreUnavailable, match="does not answer any more"), store.reading() as db:
         db.execute(text("SELECT 1"))
         wire.swallow()
@@ -103,6 +105,32 @@ def test_a_server_that_hangs_is_given_up_and_served_again_when_it_moves(url: str
         assert db.scalar(text("SELECT 1")) == 1
     store.close()
     wire.close()
+
+
+def test_a_session_that_hangs_is_not_lent_and_its_thread_is_told_at_once(url: str) -> None:
+    wire = Wire(url)
+    store = Store(wire.postgres_url, longest=1)
+    with store.reading() as db:
+        db.execute(text("SELECT 1"))
+    wire.swallow()
+    with pytest.raises(StoreUnavailable, match="does not answer any more"), store.reading():
+        raise AssertionError("nobody may come here")
+    with store.reading() as db:
+        assert db.scalar(text("SELECT 1")) == 1
+    store.close()
+    wire.close()
+
+
+def test_a_thread_that_finds_all_sessions_busy_is_told(url: str) -> None:
+    store = Store(url, patience=0.05)
+    with contextlib.ExitStack() as busy:
+        for _ in range(WRITERS):
+            busy.enter_context(store.writing())
+        with pytest.raises(StoreUnavailable, match="no connection came free"), store.writing():
+            raise AssertionError("nobody may come here")
+    with store.writing() as db:
+        assert db.scalar(text("SELECT 1")) == 1
+    store.close()
 
 
 def test_a_copy_is_not_cut_while_it_moves() -> None:

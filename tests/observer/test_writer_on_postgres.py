@@ -171,7 +171,7 @@ def test_a_deadlock_with_somebody_else_is_got_over(database: str, tmp_path: Path
     play(scene)
 
 
-@pytest.mark.parametrize("limits", [(0.05, 20), (20, 0.05)], ids=["lock timeout", "statement timeout"])
+@pytest.mark.parametrize("limits", [(0.05, 20), (20, 0.5)], ids=["lock timeout", "statement timeout"])
 def test_a_row_that_somebody_else_holds_for_long_is_waited_for_again_and_again(
     database: str, tmp_path: Path, limits: tuple[float, float]
 ) -> None:
