@@ -21,12 +21,17 @@ class Wire:
         )
         self._open: list[socket.socket] = []
         self._swallowing: set[socket.socket] = set()
-        self._is_cut = False
+        self._is_cut = self._hangs = False
         threading.Thread(target=self._accept, daemon=True).start()
 
     def swallow(self) -> None:
         """From now on, whatever goes over the connections that are open now is lost. New ones are not touched."""
         self._swallowing |= set(self._open)
+
+    def hang(self) -> None:
+        """Swallow, on new connections too, until it is mended."""
+        self._hangs = True
+        self.swallow()
 
     def cut(self) -> None:
         """End every connection, and every new one at once, until it is mended."""
@@ -36,7 +41,7 @@ class Wire:
 
     def mend(self) -> None:
         """New connections get through again."""
-        self._is_cut = False
+        self._is_cut = self._hangs = False
 
     def close(self) -> None:
         """Close everything."""
@@ -54,6 +59,8 @@ class Wire:
                 continue
             far = socket.create_connection((self._to.hostname or "", self._to.port or 0))
             self._open += [near, far]
+            if self._hangs:
+                self.swallow()
             for source, target in ((near, far), (far, near)):
                 threading.Thread(target=self._pump, args=(source, target), daemon=True).start()
 

@@ -6,12 +6,14 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from call_log import journal
 from call_log.store import database_at
 from tests.black_hole import Wire
-from tests.observer.test_outages import QUICK
+from tests.observer.test_outages import QUICK, await_heard, await_journaled, journals
+from tests.observer.test_sideband import OFFER
 from tests.observer.test_succession import event, gaps, heard, holders, node_of, one_call
 from tests.player import Player
 from tests.processes import House, Process, until
@@ -45,7 +47,7 @@ def journaled(wire: Wire) -> list[str | None]:
     return [kept.row.event_id for path in folder.glob("*.journal") for kept in journal.read(path)]
 
 
-@pytest.mark.parametrize("how", ["cut", "swallow"])
+@pytest.mark.parametrize("how", ["cut", "hang"])
 def test_who_is_cut_off_from_the_store_alone_writes_nothing_stale_and_hands_on_what_it_heard(
     house: House, player: Player, wire: Wire, how: str
 ) -> None:
@@ -62,9 +64,8 @@ def test_who_is_cut_off_from_the_store_alone_writes_nothing_stale_and_hands_on_w
     until(lambda: len(holders(house, call_id)) == 2, "the second holder")
     player.say_to_all(scenario, event(3))
     until(lambda: heard(house, call_id) == ["event_1", "event_3"], "what the second one hears")
-    if how == "cut":
-        until(lambda: {"event_2", "event_3"} <= set(journaled(wire)), "the journal of the first one")
-        wire.mend()
+    until(lambda: {"event_2", "event_3"} <= set(journaled(wire)), "the journal of the first one")
+    wire.mend()
     until(lambda: heard(house, call_id) == ["event_1", "event_3", "event_2"], "what was handed on")
     until(lambda: scenario.sockets[0].closed, "the end of the first one's sideband")
     assert holders(house, call_id) == [(names[0], 1), (names[1], 2)]
@@ -82,5 +83,48 @@ def _speaks_for_itself_again(house: House, player: Player, first: Process, secon
     house.ready()
     call_id, _ = one_call(house, player, attaches=1)
     assert holders(house, call_id) == [(node_of(first), 1)]
+    house.hang_up(call_id)
+    house.ended(call_id)
+
+
+def test_a_server_that_hangs_is_a_store_that_is_away(tmp_path: Path, player: Player, wire: Wire) -> None:
+    """It takes what it is sent, keeps its connections open, and never answers."""
+    house = House.build(tmp_path / "house", player.url, DATABASE_URL=wire.postgres_url)
+    house.start_observer("-c", QUICK)
+    house.start_web()
+    house.ready()
+    call_id, scenario = one_call(house, player, attaches=1)
+    before = holders(house, call_id), gaps(house, call_id)
+    wire.hang()
+    player.say(scenario, event(1))
+    answer = house.connect(OFFER)
+    assert (answer.status_code, answer.json()["code"]) == (503, "store_unavailable")
+    until(lambda: house.get("/readyz").status_code == 503, "the web's word that its store is away")
+    await_journaled(house, "event_1")
+    wire.mend()
+    house.ready()
+    player.say(scenario, event(2))
+    await_heard(house, call_id, "event_1", "event_2")
+    until(lambda: journals(house) == [], "the empty journal")
+    assert (holders(house, call_id), gaps(house, call_id)) == before
+    house.hang_up(call_id)
+    house.ended(call_id)
+    house.stop()
+
+
+def test_tables_that_somebody_holds_are_waited_for_and_nothing_is_lost(
+    house: House, player: Player, database: str
+) -> None:
+    call_id, scenario = one_call(house, player, attaches=1)
+    before = holders(house, call_id), gaps(house, call_id)
+    with psycopg.connect(database) as somebody:
+        somebody.execute("LOCK TABLE calls")
+        player.say(scenario, event(1))
+        assert house.connect(OFFER).status_code == 503
+        assert house.get(f"/calls/{call_id}").status_code == 503
+        assert house.get("/healthz").ok
+    player.say(scenario, event(2))
+    await_heard(house, call_id, "event_1", "event_2")
+    assert (holders(house, call_id), gaps(house, call_id)) == before
     house.hang_up(call_id)
     house.ended(call_id)
