@@ -82,10 +82,10 @@ def _run(database: Server, program: str, *arguments: str) -> None:
     found = shutil.which(program)
     if found is None:
         raise CannotCopy(f"{program} is not installed here; install PostgreSQL's client programs.")
-    secret = {"PGPASSWORD": str(database.url.password)} if database.url.password else {}
-    place = database.url.set(drivername="postgresql", password=None).render_as_string()
+    place = database.place
+    secret = {"PGPASSWORD": place.password} if place.password else {}
     said = subprocess.run(  # noqa: S603  # PostgreSQL's own programs, by our own arguments
-        [found, "--dbname", place, *arguments],
+        [found, "--dbname", place.conninfo(), *arguments],
         env=os.environ | secret,
         capture_output=True,
         text=True,

@@ -10,6 +10,10 @@ from sqlalchemy import Connection, Engine
 PATIENCE_SECONDS = 5.0
 """How long a transaction waits for its turn, in the pool and again in the database, unless told otherwise."""
 
+LONGEST_SECONDS = 30.0
+"""How long a statement may take on a server, unless told otherwise: a batch of many megabytes on a slow disk takes
+seconds, and one that is cut would only come again."""
+
 Writing = Callable[[], contextlib.AbstractContextManager[Connection]]
 
 

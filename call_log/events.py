@@ -7,7 +7,7 @@ no event can be written past the fence.
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Connection, bindparam, exc, select
+from sqlalchemy import BigInteger, Connection, bindparam, column, exc, select, values
 
 from call_log import postgres_events
 from call_log.holding import last_seqs
@@ -49,7 +49,8 @@ def append(db: Connection, node_id: str, holdings: Mapping[int, int], rows: Sequ
     asked = {row.number for row in rows}
     mine = last_seqs(db, node_id, {number: holdings[number] for number in asked & holdings.keys()})
     accepted = [storable(row) for row in rows if row.number in mine]
-    accepted = [row for row in accepted if row.seq > mine[row.number] or not _is_there(db, row)]
+    there = _there(db, [row for row in accepted if row.seq <= mine[row.number]])
+    accepted = [row for row in accepted if (row.number, row.seq) not in there]
     if accepted:
         _insert(db, accepted)
     return asked - mine.keys()
@@ -65,13 +66,21 @@ def _insert(db: Connection, rows: Sequence[EventRow]) -> None:
         db.exec_driver_sql(_RAISE_LAST_SEQ, [(row.seq, row.link, row.number, row.seq) for row in last])
 
 
-def _is_there(db: Connection, row: EventRow) -> bool:
-    there = db.execute(
-        select(events).where(events.c.number == row.number, events.c.seq == row.seq)
-    ).one_or_none()
-    if there is not None and EventRow(*there) != row:
-        raise exc.IntegrityError(f"event {row.seq} of call {row.number} is another one", None, _Taken())
-    return there is not None
+def _there(db: Connection, rows: Sequence[EventRow]) -> set[tuple[int, int]]:
+    """The places (number, seq) of those that are in the log already; raises IntegrityError where another one is."""
+    if not rows:
+        return set()
+    again = {(row.number, row.seq): row for row in rows}
+    # A join, because SQLite would walk the whole table for a list of pairs.
+    places = values(column("number", BigInteger), column("seq", BigInteger)).data(list(again)).cte("places")
+    same = (events.c.number == places.c.number) & (events.c.seq == places.c.seq)
+    for there in map(EventRow._make, db.execute(select(events).join(places, same))):
+        if again[there.number, there.seq] != there:
+            raise exc.IntegrityError(
+                f"event {there.seq} of call {there.number} is another one", None, _Taken()
+            )
+        del again[there.number, there.seq]
+    return {(row.number, row.seq) for row in rows} - again.keys()
 
 
 class _Taken(Exception):

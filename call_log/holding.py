@@ -26,6 +26,7 @@ from sqlalchemy.sql.dml import ReturningUpdate
 from call_log import deliveries, postgres_nodes
 from call_log.call import Call
 from call_log.clock import DatabaseClock
+from call_log.postgres_nodes import SessionSince
 from call_log.schema import calls, commands, inbox, nodes
 from call_log.states import Certainty, EndReason, before_or_same
 
@@ -259,7 +260,9 @@ def _dead(free_locks: Collection[str], judge: str | None) -> ColumnElement[bool]
         return or_(~lives(), unlocked)
     sure = _renewed_for_a_lease(judge)
     # A session's lock (its node has a backend) is free for a moment whenever the server restarts; a file's never is.
-    return or_(and_(~lives(), sure), and_(unlocked, or_(nodes.c.backend_pid.is_(None), sure)))
+    # Whose own session has stood since the node's last heartbeat knows that the server did not.
+    alone = and_(sure, nodes.c.heartbeat_at >= SessionSince())
+    return or_(and_(~lives(), sure), and_(unlocked, or_(nodes.c.backend_pid.is_(None), alone)))
 
 
 def may_claim(node_id: str) -> ColumnElement[bool]:

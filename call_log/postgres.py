@@ -1,25 +1,23 @@
-"""The PostgreSQL server: how sessions are opened and what they promise.
+"""The PostgreSQL server: its engines, what else this process opens there, and how the tables are changed.
 
 Everything that is peculiar to this database is here and in the other files of its name; the statements of the
-others are not. A session's own locks and settings matter to us: a pooler that lends one session to many
-(PgBouncer's transaction mode) cannot stand between.
+others are not.
 """
 
 import contextlib
 import hashlib
-import os
 from collections.abc import Iterator
 from functools import partial
-from math import ceil
 from pathlib import Path
 from typing import Any
 
 import psycopg
-from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event, exc, make_url, text
+from sqlalchemy import Connection, Engine, QueuePool, create_engine, event, exc, text
 
-from call_log.database import PATIENCE_SECONDS, Upkeep, Watch, Writing
+from call_log.database import LONGEST_SECONDS, PATIENCE_SECONDS, Upkeep, Watch, Writing
 from call_log.errors import StoreUnavailable
 from call_log.postgres_faults import is_of_the_code, sentence
+from call_log.postgres_session import Bounds, Place, Session, Silent
 from call_log.postgres_upkeep import Vacuum
 from call_log.postgres_watch import NotifiedWatch
 
@@ -29,37 +27,34 @@ READERS, WRITERS = 16, 8
 MIGRATION_LOCK = 7_295_113_841
 """The advisory lock of whoever changes the tables; any number that nobody else uses."""
 
-_CONNECTING = {
-    # A server that vanished without a word is noticed within seconds, not after the kernel's quarter of an hour.
-    "keepalives_idle": 5,
-    "keepalives_interval": 2,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 10_000,
-}
+_IN_THE_WAY = text("""
+    SELECT pid, application_name, host(client_addr), ceil(extract(epoch FROM now() - xact_start))::int
+    FROM pg_locks JOIN pg_stat_activity USING (pid)
+    WHERE granted AND pid <> pg_backend_pid() AND datname = current_database()
+    AND (locktype = 'advisory' AND (classid::bigint << 32 | objid::bigint) = :lock OR locktype = 'relation'
+         AND relation IN (SELECT oid FROM pg_class WHERE relname IN
+                          ('calls', 'events', 'inbox', 'nodes', 'texts', 'alembic_version')))
+    ORDER BY locktype, xact_start LIMIT 1
+""")
 
 
 class Server:
     """One database on a server, as all sessions of this process use it."""
 
-    def __init__(self, url: URL, patience: float = PATIENCE_SECONDS) -> None:
-        self.url, self._patience = url.set(drivername="postgresql+psycopg"), patience
-        self.name = f"{url.database} on {url.host or 'this machine'}:{url.port or 5432}"
+    def __init__(self, place: Place, patience: float, longest: float) -> None:
+        self.place, self.name, self._patience = place, place.name, patience
+        self._bounds = Bounds.of(patience, longest)
 
     @classmethod
-    def at(cls, url: str, patience: float = PATIENCE_SECONDS) -> "Server":
-        """The database that a URL names; `patience` in seconds. Raises StoreUnavailable for one that names none."""
-        parts = make_url(url)
-        if not parts.database:
-            raise StoreUnavailable(
-                "DATABASE_URL must name a database: postgresql://user:password@host:5432/switchboard."
-            )
-        return cls(parts, patience)
+    def at(cls, url: str, patience: float = PATIENCE_SECONDS, longest: float = LONGEST_SECONDS) -> "Server":
+        """The database that a URL names; `patience` and `longest` in seconds, for a lock and for a statement. Raises
+        StoreUnavailable for one that names none."""
+        return cls(Place(url), patience, longest)
 
     @property
     def lock_folder(self) -> Path:
         """Below the working folder, one for each database: journals of one must not be drained into another."""
-        place = f"{self.url.host}:{self.url.port}/{self.url.database}".encode()
-        return Path("var", "observer", hashlib.sha256(place).hexdigest()[:16]).absolute()
+        return Path("var", "observer", hashlib.sha256(self.place.key.encode()).hexdigest()[:16]).absolute()
 
     def prepare(self) -> None:
         """Nothing: nodes make the folder of their locks, and the web needs none."""
@@ -67,16 +62,9 @@ class Server:
     def engines(self) -> tuple[Engine, Engine]:
         """Readers see one snapshot per transaction, writers what is committed when each statement starts: they
         lock what they change, and repeat its condition."""
-        readers = self._engine("REPEATABLE READ", size=4, most=READERS)
+        readers = self._engine(self._bounds, "REPEATABLE READ", size=4, most=READERS)
         event.listen(readers, "begin", _read_only)
-        return readers, self._engine("READ COMMITTED", size=1, most=WRITERS)
-
-    def connect(self) -> "psycopg.Connection[Any]":
-        """A session of the driver that commits each statement by itself, for a watch or a vacuum."""
-        url = self.url.set(drivername="postgresql").update_query_dict(
-            {name: str(value) for name, value in self._arguments().items()}
-        )
-        return psycopg.connect(url.render_as_string(hide_password=False), autocommit=True)
+        return readers, self._engine(self._bounds, "READ COMMITTED", size=1, most=WRITERS)
 
     def require_same(self) -> None:
         """It is: a server that was replaced has other sessions, and each of ours was asked for its tables."""
@@ -103,73 +91,87 @@ class Server:
     @contextlib.contextmanager
     def inspecting(self) -> Iterator[Connection]:
         """A transaction on a connection of its own."""
-        engine = self._engine("READ COMMITTED", size=1, most=1)
+        with self._alone(self._bounds) as db:
+            yield db
+
+    @contextlib.contextmanager
+    def migrating(self) -> Iterator[Connection]:
+        """A transaction that may make the tables. It takes as long as it takes, but waits for no lock longer than
+        `patience`: whoever wants the same table queues behind it meanwhile. Raises StoreUnavailable that says who is
+        in the way."""
+        try:
+            with self._alone(Bounds(lock=self._patience, idle=0)) as db:
+                db.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
+                yield db
+        except StoreUnavailable as fault:
+            if not isinstance(getattr(fault.__cause__, "orig", None), psycopg.errors.LockNotAvailable):
+                raise
+            raise StoreUnavailable(self._who_is_in_the_way()) from fault
+
+    def watch(self) -> Watch:
+        """Listens to hints of the web, and says now and then that it is time to look anyway."""
+        return NotifiedWatch(partial(self.connect, self._bounds), self.faults_named)
+
+    def upkeep(self, writing: Writing) -> Upkeep:
+        """The server moves what was committed by itself; what was erased is left to vacuum, which may last."""
+        return Vacuum(partial(self.connect, Bounds(self._patience)), self.faults_named, self._patience)
+
+    def connect(self, bounds: Bounds) -> Session:
+        """A session of the driver that commits each statement by itself, for a watch or a vacuum."""
+        return self.place.open(bounds, autocommit=True)
+
+    @contextlib.contextmanager
+    def _alone(self, bounds: Bounds) -> Iterator[Connection]:
+        engine = self._engine(bounds, "READ COMMITTED", size=1, most=1)
         try:
             with self.faults_named(), engine.begin() as db:
                 yield db
         finally:
             engine.dispose()
 
-    @contextlib.contextmanager
-    def migrating(self) -> Iterator[Connection]:
-        """A transaction that may make the tables; the second of two waits until the first is done."""
+    def _who_is_in_the_way(self) -> str:
         with self.inspecting() as db:
-            db.exec_driver_sql("SET LOCAL lock_timeout = 0")
-            db.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
-            yield db
+            found = db.execute(_IN_THE_WAY, {"lock": MIGRATION_LOCK}).one_or_none()
+        if found is None:
+            return (
+                f"The call log {self.name} was in use by somebody who is gone by now; run the upgrade again."
+            )
+        pid, program, host, seconds = found
+        return (
+            f"The call log {self.name} was not changed: {program or 'a session'} ({host or 'on the server'}) has been "
+            f"in a transaction on its tables for {seconds} s; wait for it, or end it with "
+            f"SELECT pg_terminate_backend({pid}), and run the upgrade again."
+        )
 
     def damage(self) -> str | None:
         """Not ours to look for: a server checks its own pages (data checksums, pg_amcheck)."""
         return None
 
-    def watch(self) -> Watch:
-        """Listens to hints of the web, and says now and then that it is time to look anyway."""
-        return NotifiedWatch(self.connect, self.faults_named)
-
-    def upkeep(self, writing: Writing) -> Upkeep:
-        """The server moves what was committed by itself; what was erased is left to vacuum."""
-        return Vacuum(self.connect, self.faults_named, self._patience)
-
-    def _engine(self, isolation: Any, *, size: int, most: int) -> Engine:
+    def _engine(self, bounds: Bounds, isolation: Any, *, size: int, most: int) -> Engine:
         engine = create_engine(
-            self.url,
+            "postgresql+psycopg://",
+            creator=partial(self.place.open, bounds),
             poolclass=QueuePool,
             isolation_level=isolation,
-            connect_args=self._arguments(),
             pool_size=size,
             max_overflow=most - size,
             pool_timeout=self._patience,
             pool_use_lifo=True,
-            pool_pre_ping=True,  # after a restart of the server, no request need fail for a stale session
         )
-        event.listen(engine, "engine_connect", partial(_secure, patience=self._patience))
+        event.listen(engine, "checkout", _ask_first)
         return engine
 
-    def _arguments(self) -> dict[str, Any]:
-        # libpq counts whole seconds, and takes one for two.
-        program = {"application_name": f"switchboard {os.getpid()}"}
-        return _CONNECTING | {"connect_timeout": max(2, ceil(self._patience))} | program
+
+def _ask_first(session: Session, *_: object) -> None:
+    """After a restart of the server no request need fail for a stale session: the pool opens another. Of a server that
+    says nothing, whoever waits is told at once, and does not wait once more for a new session."""
+    try:
+        session.ask()
+    except Silent:
+        raise
+    except psycopg.Error as fault:
+        raise exc.InvalidatePoolError from fault
 
 
 def _read_only(db: Connection) -> None:
     db.exec_driver_sql("SET TRANSACTION READ ONLY")
-
-
-def _secure(db: Connection, *, patience: float) -> None:
-    """Once for each session: what is said to be committed must be on the disk, whatever the server's default is."""
-    if db.info.get("secured"):
-        return
-    with contextlib.closing(db.connection.cursor()) as cursor:
-        cursor.execute(
-            "SELECT set_config('synchronous_commit', 'on', false), set_config('lock_timeout', %s, false), "
-            "current_setting('fsync')",
-            (f"{ceil(patience * 1000)}ms",),
-        )
-        durability, _, flushes = cursor.fetchone() or (None, None, None)
-    db.connection.commit()
-    if durability != "on" or flushes != "on":
-        raise StoreUnavailable(
-            f"PostgreSQL would not flush what it commits (synchronous_commit={durability}, fsync={flushes}); "
-            "turn fsync on, and let this user set synchronous_commit."
-        )
-    db.info["secured"] = True

@@ -8,7 +8,7 @@ lock alone makes nobody dead; see `holding.unheld` for what else must be true.
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Connection, Integer, text
+from sqlalchemy import BigInteger, Connection, Integer, text
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
@@ -39,6 +39,24 @@ def _on_sqlite(element: SessionId, compiler: Any, **kw: Any) -> str:
 @compiles(SessionId, "postgresql")
 def _on_postgresql(element: SessionId, compiler: Any, **kw: Any) -> str:
     return "pg_backend_pid()"
+
+
+class SessionSince(FunctionElement[int]):
+    """SQL: since when this session has been open, in UTC milliseconds of the server's clock; null on SQLite."""
+
+    type = BigInteger()
+    inherit_cache = True
+
+
+@compiles(SessionSince, "sqlite")
+def _since_on_sqlite(element: SessionSince, compiler: Any, **kw: Any) -> str:
+    return "NULL"
+
+
+@compiles(SessionSince, "postgresql")
+def _since_on_postgresql(element: SessionSince, compiler: Any, **kw: Any) -> str:
+    mine = "FROM pg_stat_activity WHERE pid = pg_backend_pid()"
+    return f"(SELECT (extract(epoch FROM backend_start) * 1000)::bigint {mine})"  # noqa: S608  # our own words
 
 
 def hold(db: Connection, node_id: str) -> None:

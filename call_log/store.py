@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sqlalchemy import Connection as Connection
-from sqlalchemy import Engine, exc, make_url, select
+from sqlalchemy import Engine, select
 
 from call_log.clock import DatabaseClock
-from call_log.database import PATIENCE_SECONDS, Database
+from call_log.database import LONGEST_SECONDS, PATIENCE_SECONDS, Database
 from call_log.database import Watch as Watch
 from call_log.errors import SchemaBehind as SchemaBehind
 from call_log.errors import StoreUnavailable as StoreUnavailable
@@ -20,16 +20,16 @@ from call_log.postgres import Server
 from call_log.sqlite import File
 
 
-def database_at(url: str, patience: float = PATIENCE_SECONDS) -> Database:
+def database_at(url: str, patience: float = PATIENCE_SECONDS, longest: float = LONGEST_SECONDS) -> Database:
     """The database that a URL names; nothing is opened. Raises StoreUnavailable for a URL that names none."""
-    try:
-        kind = make_url(url).get_backend_name()
-    except exc.ArgumentError as fault:
-        raise StoreUnavailable("DATABASE_URL is not a URL; write sqlite:///var/switchboard.db.") from fault
+    scheme, is_url, _ = url.partition("://")
+    if not is_url:
+        raise StoreUnavailable("DATABASE_URL is not a URL; write sqlite:///var/switchboard.db.")
+    kind = scheme.partition("+")[0]
     if kind == "sqlite":
         return File.at(url, patience)
-    if kind == "postgresql":
-        return Server.at(url, patience)
+    if kind in ("postgresql", "postgres"):
+        return Server.at(url, patience, longest)
     raise StoreUnavailable(
         f"DATABASE_URL names {kind}; write sqlite:///var/switchboard.db, "
         "or postgresql://user:password@host:5432/switchboard."
@@ -45,10 +45,13 @@ class Store:
     upgrade`. Use it in the process that made it: no connection survives a fork.
     """
 
-    def __init__(self, url: str, patience: float = PATIENCE_SECONDS) -> None:
-        """`patience`: seconds that a transaction waits for its turn before StoreUnavailable. Raises it here for a URL
-        of another kind, and for a folder that cannot be made."""
-        self._database = database_at(url, patience)
+    def __init__(
+        self, url: str, patience: float = PATIENCE_SECONDS, longest: float = LONGEST_SECONDS
+    ) -> None:
+        """`patience`: seconds that a transaction waits for its turn before StoreUnavailable; `longest`: seconds that a
+        statement may take on a server. Raises it here for a URL of another kind, and for a folder that cannot be
+        made."""
+        self._database = database_at(url, patience, longest)
         self._database.prepare()
         self._readers, self._writer = self._database.engines()
         self._upkeep = self._database.upkeep(self.writing)

@@ -32,34 +32,26 @@ SETTINGS = {
 
 
 class Cluster:
-    """Make it, `start` it, and `remove` it in the end; between, it may be stopped and started again."""
+    """Make it, `start` it, and `remove` it in the end; between, it may be stopped and started again. `more` are the
+    server's settings; a `standby_of` another one follows that until it is promoted."""
 
-    def __init__(self) -> None:
+    def __init__(self, standby_of: Cluster | None = None, **more: str) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="switchboard-postgres-"))
-        self.port = _free_port()
+        self.port, self._settings = _free_port(), SETTINGS | more
         self._names = itertools.count(1)
         self._server: subprocess.Popen[bytes] | None = None
         self._programs = _programs()
         if os.geteuid() == 0:  # the server refuses to run as root
             shutil.chown(self.folder, USER, USER)
-        made = [
-            str(self._programs / "initdb"),
-            "-D",
-            str(self.folder / "data"),
-            "-U",
-            USER,
-            "-A",
-            "trust",
-            "-E",
-            "UTF8",
-        ]
-        subprocess.run(
-            [*_as_its_user(), *made, "--no-sync", "--locale=C.UTF-8"], check=True, stdout=subprocess.DEVNULL
-        )
+        self._make(*(_first() if standby_of is None else _copied(standby_of.port)))
+
+    def _make(self, program: str, *arguments: str) -> None:
+        made = [str(self._programs / program), "-D", str(self.folder / "data"), "-U", USER, *arguments]
+        subprocess.run([*_as_its_user(), *made], check=True, stdout=subprocess.DEVNULL)
 
     def start(self) -> None:
         """Start the server and wait until it answers; it dies with the tests."""
-        settings = SETTINGS | {"port": str(self.port), "unix_socket_directories": str(self.folder)}
+        settings = self._settings | {"port": str(self.port), "unix_socket_directories": str(self.folder)}
         arguments = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         with (self.folder / "log").open("ab") as log:
             self._server = subprocess.Popen(
@@ -111,6 +103,15 @@ class Cluster:
             return bool(self.run("SELECT 1"))
         except psycopg.OperationalError:
             return False
+
+
+def _first() -> list[str]:
+    return ["initdb", "-A", "trust", "-E", "UTF8", "--no-sync", "--locale=C.UTF-8"]
+
+
+def _copied(port: int) -> list[str]:
+    place = ["-h", "127.0.0.1", "-p", str(port)]
+    return ["pg_basebackup", *place, "--write-recovery-conf", "--checkpoint=fast", "--no-sync"]
 
 
 def _as_its_user() -> list[str]:

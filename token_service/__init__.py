@@ -37,6 +37,8 @@ from token_service.settings import Settings
 
 STORE_PATIENCE_SECONDS = 1.0
 """For its turn in this process, and again for the store's lock: a request that waits longer is told so."""
+STORE_LONGEST_SECONDS = 2.0
+"""For one statement of a request."""
 
 
 def startable_settings() -> Settings:
@@ -62,7 +64,7 @@ def _wire(settings: Settings) -> Flask:
     logs.configure(settings.log_level)
     upstream, profiles = settings.upstream(), Profiles.load(settings.profiles)
     client = Client(upstream, settings.credential())
-    store = Store(settings.database_url, STORE_PATIENCE_SECONDS)
+    store = Store(settings.database_url, STORE_PATIENCE_SECONDS, STORE_LONGEST_SECONDS)
     opening = negotiation.Negotiation(store, client, upstream.kind, tells=settings.webhook_url is not None)
     atexit.register(opening.close)
 

@@ -17,16 +17,19 @@ from call_log.store import database_at
 
 UPGRADE = "python -m call_log upgrade"
 
+PATIENCE_SECONDS = 10.0
+"""Everybody who wants a table that is to be changed waits as long as we do."""
 
-def upgrade(url: str) -> list[str]:
+
+def upgrade(url: str, patience: float = PATIENCE_SECONDS) -> list[str]:
     """Bring the tables of the database at `url` up to date, making the file if need be; returns the steps
     that were taken, as sentences.
 
     Everything happens in one transaction, so that a crash leaves the old tables whole. Two at once take
-    turns. Raises StoreUnavailable, also for a file that is damaged, and SchemaBehind when the code is older than the
-    database.
+    turns; on PostgreSQL each lock, and that turn, is waited for at most `patience` seconds. Raises StoreUnavailable,
+    also for a file that is damaged, and SchemaBehind when the code is older than the database.
     """
-    database = database_at(url)
+    database = database_at(url, patience)
     database.prepare()
     require_sound(database)
     with database.migrating() as db:
@@ -54,13 +57,14 @@ def require_sound(database: Database) -> None:
         )
 
 
-def require_current(database: Database) -> None:
+def require_current(database: Database) -> bool:
     """Raises SchemaBehind when steps are missing. Tables that are newer than the code pass: old processes
-    must be able to start while a new version is rolled out."""
+    must be able to start while a new version is rolled out. Returns whether they are."""
     with database.inspecting() as db:
-        missing = _missing_steps(db)
+        missing, ahead = _missing_steps(db), _is_ahead(db)
     if missing:
         raise SchemaBehind(f"The call log {database.name} is {len(missing)} step(s) behind; run: {UPGRADE}")
+    return ahead
 
 
 def _missing_steps(db: Connection) -> list[str]:

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy.event import listen
 from sqlalchemy.exc import IntegrityError
 
 from call_log import calls, events
 from call_log.events import EventRow
 from call_log.store import Store
+from tests.call_log.conftest import only
 
 AT = 1_795_000_000_000
 ROOT = Path(__file__).parents[2]
@@ -85,6 +87,34 @@ def test_a_number_and_seq_exist_once_and_a_refused_batch_leaves_nothing(store: S
         events.append(db, "n1", {held: 1}, [_row(held, 2), _row(held, 1, at=2)])
     with store.reading() as db:
         assert [row.seq for row in events.after(db, held, 0, limit=9)] == [1]
+
+
+def test_a_batch_that_comes_again_is_looked_for_in_one_question_and_its_rest_is_written(
+    store: Store, held: int, answered: Any
+) -> None:
+    with store.writing() as db:
+        other = answered(db).number
+        calls.claim(db, "n1", limit=1, at=AT)
+        here = [_row(number, seq) for seq in (1, 2, 3) for number in (held, other)]
+        events.append(db, "n1", {held: 1, other: 1}, here[:4])
+    asked: list[str] = []
+    with store.writing() as db:
+        listen(db, "before_cursor_execute", lambda *said: asked.append(said[2]))
+        assert events.append(db, "n1", {held: 1, other: 1}, here) == set()
+    assert sum("SELECT events." in statement for statement in asked) == 1
+    with store.reading() as db:
+        assert events.after(db, held, 0, limit=9) + events.after(db, other, 0, limit=9) == sorted(here)
+
+
+@only("sqlite")
+def test_looking_for_a_batch_that_came_again_seeks_each_place(store: Store, held: int, plan: Any) -> None:
+    rows = [_row(held, seq) for seq in (1, 2, 3)]
+    with store.writing() as db:
+        events.append(db, "n1", {held: 1}, rows)
+    steps = plan(lambda db: events.append(db, "n1", {held: 1}, rows))
+    assert any("events USING INDEX uq_events_number_seq (number=? AND seq=?)" in step for step in steps), (
+        steps
+    )
 
 
 _WRITER = """

@@ -125,6 +125,9 @@ def test_a_newer_database_serves_an_older_code_but_is_not_taken_back(store: Stor
     store.require_current()
     with pytest.raises(SchemaBehind, match="later version of Switchboard"):
         migrations.upgrade(url)
+    assert (
+        "a later version of Switchboard, which added to them" in _run(ROOT, "check", DATABASE_URL=url).stdout
+    )
 
 
 def _run(folder: Path, command: str, **environment: str) -> "subprocess.CompletedProcess[str]":

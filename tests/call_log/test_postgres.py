@@ -77,6 +77,36 @@ def test_a_lost_session_frees_the_lock_but_a_young_heart_still_beats(
         assert nodes.free_locks(nodes.registered(db)) == set(), "a new session took it again"
 
 
+@pytest.mark.parametrize(("lost", "taken"), [(["n2"], True), (["n1", "n2"], False)], ids=["one", "all"])
+def test_a_lost_session_is_anothers_death_only_for_whose_own_one_stood(
+    url: str, store: Store, answered: Any, join: Any, other: Any, lost: list[str], taken: bool
+) -> None:
+    """When the server restarts, all are lost, and whoever is back first must not take the others for dead."""
+    with store.writing() as db:
+        join(db, "n1")
+    second = Store(url)
+    with second.writing() as db:
+        join(db, "n2")
+        number = answered(db).number
+        calls.claim(db, "n2", limit=1, at=AT)
+    ended = "SELECT pg_terminate_backend(backend_pid, 5000) FROM nodes WHERE node_id = ANY(%s)"
+    assert set(other.execute(ended, (lost,)).fetchall()) == {(True,)}
+
+    def unlocked() -> frozenset[str]:
+        with store.writing() as db:
+            nodes.heartbeat(db, "n1")
+        with store.reading() as db:
+            return nodes.free_locks(nodes.registered(db))
+
+    free = until(unlocked, "a free lock and a silent heart")
+    assert free == {"n2"}
+    with store.writing() as db:
+        assert [call.number for call in calls.claim(db, "n1", limit=1, at=AT, free_locks=free)] == (
+            [number] if taken else []
+        )
+    second.close()
+
+
 def test_a_paused_owner_in_a_transaction_does_not_keep_its_calls(
     url: str, store: Store, answered: Any, join: Any, kill: Any
 ) -> None:
