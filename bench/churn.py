@@ -53,7 +53,8 @@ class Churn:
             self.refused.append(type(error).__name__)
             return
         if answer.status_code != 201:
-            self.refused.append(f"{answer.status_code} {answer.json()['detail']}")
+            said = answer.json()
+            self.refused.append(f"{answer.status_code} {said['code']}: {said['detail']}")
             return
         self.opened += 1
         self._open.append((time.monotonic() + LASTS_SECONDS, answer.headers["X-Call-Id"]))
