@@ -20,8 +20,8 @@ LASTS_SECONDS = 10.0
 class Churn:
     """Use it as `with`; the calls that are open at its end stay open. `refused` says what calls met instead of 201."""
 
-    def __init__(self, field: Field, per_second: float) -> None:
-        self._field, self._pause = field, 1 / per_second
+    def __init__(self, field: Field, per_second: float, lasts: float = LASTS_SECONDS) -> None:
+        self._field, self._pause, self._lasts = field, 1 / per_second, lasts
         self._stop = threading.Event()
         self._open: deque[tuple[float, str]] = deque()
         self._callers = ThreadPoolExecutor(CALLERS)
@@ -57,4 +57,4 @@ class Churn:
             self.refused.append(f"{answer.status_code} {said['code']}: {said['detail']}")
             return
         self.opened += 1
-        self._open.append((time.monotonic() + LASTS_SECONDS, answer.headers["X-Call-Id"]))
+        self._open.append((time.monotonic() + self._lasts, answer.headers["X-Call-Id"]))

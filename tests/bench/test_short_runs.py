@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bench import kill, load, restart
+from bench import flat, kill, load, restart
 from bench.field import put_up
 from bench.reader import Sightings
 
@@ -33,6 +33,16 @@ def test_a_rollover_loses_no_call(tmp_path: Path) -> None:
     (rollover,) = outcome.rollovers
     assert rollover.lost == 0
     assert set(outcome.verdict.gaps) >= set(rollover.gaps)
+
+
+def test_calls_that_come_and_go_are_recorded_whole(tmp_path: Path) -> None:
+    with put_up(tmp_path, rate=5, observers=flat.OBSERVERS) as field:
+        outcome = flat.run(field, calls=6, lives=2, seconds=5, every=0.05)
+    assert outcome.verdict.faults == {}
+    assert outcome.verdict.calls >= outcome.opened > 6
+    trends = outcome.trends()
+    assert {"WAL, MiB", "web, threads", "observer 2, RSS in MiB", "observer 1, descriptors"} <= set(trends)
+    assert all(one.second > 0 for one in trends.values())
 
 
 def test_a_takeover_lasts_from_the_kill_to_the_next_holders_first_event() -> None:
