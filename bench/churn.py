@@ -43,7 +43,7 @@ class Churn:
         while not self._stop.wait(max(0.0, due - time.monotonic())):
             due += self._pause
             self._callers.submit(self._open_one)
-            if self._open and self._open[0][0] < time.monotonic():
+            while self._open and self._open[0][0] < time.monotonic():
                 self._callers.submit(self._field.house.hang_up, self._open.popleft()[1])
 
     def _open_one(self) -> None:
