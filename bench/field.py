@@ -116,20 +116,22 @@ class Field:
 
 @contextlib.contextmanager
 def put_up(
-    folder: Path, *, rate: float, observers: int = 1, database_url: str | None = None
+    folder: Path, *, rate: float, observers: int = 1, database_url: str | None = None, **environ: str
 ) -> Iterator[Field]:
     """A field in a folder of its own, each of whose calls says `rate` events per second. Another `database_url` than
-    the folder's own SQLite file must be empty."""
+    the folder's own SQLite file must be empty. `environ`: more settings of the house."""
     emulator = Emulator.start(
         folder, "--events-only", "--events-per-second", str(rate), "--log-level", "warning"
     )
     more = {"LOG_LEVEL": "warning", "PYTHONASYNCIODEBUG": ""} | (
         {"DATABASE_URL": database_url} if database_url else {}
     )
-    house = House.build(folder / "house", emulator.url, **more)
-    for _ in range(observers - 1):
+    house = House.build(folder / "house", emulator.url, **(more | environ))
+    for _ in range(observers):
         house.start_observer()
-    house.start()
+    house.start_web()
+    if observers:
+        house.ready()
     store = Store(house.environ["DATABASE_URL"])
     try:
         with Reader(store) as reader:
