@@ -52,6 +52,10 @@ class Crash:
         self._house.observers.clear()
         return verdict.faults
 
+    def verify(self) -> None:
+        """Every seal must fit."""
+        self._house.verify()
+
     def _kill_observer(self, name: str) -> None:
         calls = SCENES[POINTS[name].scene](self, name)
         for call_id in calls:

@@ -27,8 +27,9 @@ ON_POSTGRESQL = [
 def on_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crash]:
     folder = tmp_path_factory.mktemp("crashes")
     with put_up(folder, rate=RATE, observers=0, **SETTINGS) as field:
-        yield Crash(field)
-        field.house.verify()
+        crash = Crash(field)
+        yield crash
+        crash.verify()
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +38,9 @@ def on_postgresql(tmp_path_factory: pytest.TempPathFactory, postgres: Cluster) -
     database = postgres.make_database()
     url = postgres.url(database)
     with put_up(folder, rate=RATE, observers=0, database_url=url, **SETTINGS) as field:
-        yield Crash(field, postgres)
-        field.house.verify()
+        crash = Crash(field, postgres)
+        yield crash
+        crash.verify()
     postgres.drop(database)
     shutil.rmtree(field.house.locks)
 
