@@ -18,7 +18,7 @@ from sqlalchemy import func, select
 from bench import evidence
 from bench.evidence import Truth
 from bench.reader import Reader
-from bench.verdict import Verdict
+from bench.verdict import OVER, Logged, Verdict
 from call_log import nodes
 from call_log.schema import calls, events
 from call_log.store import Store
@@ -76,11 +76,13 @@ class Field:
     def end(self) -> None:
         """The upstream ends every call; returns when the log says so too."""
         self._direct(end=True)
-        until(
-            lambda: all(row.state in ("ended", "failed") for row in evidence.logged(self.store)),
-            "the calls' ends",
-            PATIENCE_SECONDS,
-        )
+        try:
+            until(lambda: not self._not_over(), "the calls' ends", PATIENCE_SECONDS)
+        except AssertionError:
+            raise AssertionError(f"nobody ended {self._not_over()}") from None
+
+    def _not_over(self) -> list[Logged]:
+        return [row for row in evidence.logged(self.store) if row.state not in OVER]
 
     def judge(self) -> tuple[Verdict, list[Truth]]:
         """The verdict, and the truth that it was given on. The reader has stopped."""
