@@ -44,7 +44,7 @@ class Churn:
             due += self._pause
             self._callers.submit(self._open_one)
             while self._open and self._open[0][0] < time.monotonic():
-                self._callers.submit(self._field.house.hang_up, self._open.popleft()[1])
+                self._callers.submit(self._hang_up_one, self._open.popleft()[1])
 
     def _open_one(self) -> None:
         try:
@@ -58,3 +58,12 @@ class Churn:
             return
         self.opened += 1
         self._open.append((time.monotonic() + self._lasts, answer.headers["X-Call-Id"]))
+
+    def _hang_up_one(self, call_id: str) -> None:
+        """A caller who is not heard says it again."""
+        try:
+            was_heard = self._field.house.hang_up(call_id).ok
+        except requests.RequestException:
+            was_heard = False
+        if not was_heard:
+            self._open.append((time.monotonic(), call_id))
