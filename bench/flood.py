@@ -15,7 +15,7 @@ from pathlib import Path
 from sqlalchemy import func, select
 
 from bench.command import command, put_up_as_asked
-from bench.evidence import Truth
+from bench.evidence import Truth, logged
 from bench.field import Field
 from bench.figures import percentile, tell_machine, tell_spread, tell_verdict, usage
 from bench.verdict import Verdict
@@ -94,12 +94,13 @@ def swell(field: Field, upstream_call_id: str, big: int, size: int) -> tuple[flo
     Path(f"/proc/{pid}/clear_refs").write_text("5")  # its peak begins anew
     for _ in range(big):
         field.emulator.arm("oversize event", call_id=upstream_call_id, bytes=size)
-    until(lambda: _stored(field, size) == big, "the big events", LONGEST_SECONDS)
+    number = next(one.number for one in logged(field.store) if one.upstream_call_id == upstream_call_id)
+    until(lambda: _stored(field, number, size) == big, "the big events", LONGEST_SECONDS)
     return before, peak_mib(pid)
 
 
-def _stored(field: Field, size: int) -> int:
-    big = select(func.count()).where(func.length(events.c.body) > size)
+def _stored(field: Field, number: int, size: int) -> int:
+    big = select(func.count()).where(events.c.number == number, func.length(events.c.body) > size)
     with field.store.reading() as db:
         return db.execute(big).scalar_one()
 
