@@ -20,8 +20,8 @@ LASTS_SECONDS = 10.0
 class Churn:
     """Use it as `with`; the calls that are open at its end stay open. `refused` says what calls met instead of 201."""
 
-    def __init__(self, field: Field, per_second: float) -> None:
-        self._field, self._pause = field, 1 / per_second
+    def __init__(self, field: Field, per_second: float, lasts: float = LASTS_SECONDS) -> None:
+        self._field, self._pause, self._lasts = field, 1 / per_second, lasts
         self._stop = threading.Event()
         self._open: deque[tuple[float, str]] = deque()
         self._callers = ThreadPoolExecutor(CALLERS)
@@ -43,8 +43,8 @@ class Churn:
         while not self._stop.wait(max(0.0, due - time.monotonic())):
             due += self._pause
             self._callers.submit(self._open_one)
-            if self._open and self._open[0][0] < time.monotonic():
-                self._callers.submit(self._field.house.hang_up, self._open.popleft()[1])
+            while self._open and self._open[0][0] < time.monotonic():
+                self._callers.submit(self._hang_up_one, self._open.popleft()[1])
 
     def _open_one(self) -> None:
         try:
@@ -53,7 +53,17 @@ class Churn:
             self.refused.append(type(error).__name__)
             return
         if answer.status_code != 201:
-            self.refused.append(f"{answer.status_code} {answer.json()['detail']}")
+            said = answer.json()
+            self.refused.append(f"{answer.status_code} {said['code']}: {said['detail']}")
             return
         self.opened += 1
-        self._open.append((time.monotonic() + LASTS_SECONDS, answer.headers["X-Call-Id"]))
+        self._open.append((time.monotonic() + self._lasts, answer.headers["X-Call-Id"]))
+
+    def _hang_up_one(self, call_id: str) -> None:
+        """A caller who is not heard says it again."""
+        try:
+            was_heard = self._field.house.hang_up(call_id).ok
+        except requests.RequestException:
+            was_heard = False
+        if not was_heard:
+            self._open.append((time.monotonic(), call_id))

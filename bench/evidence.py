@@ -44,19 +44,21 @@ class Truth(NamedTuple):
 
 
 def truth(emulator_url: str) -> list[Truth]:
-    """Every call of the emulator. Fails when its ledger is not complete."""
+    """Every call of the emulator. Fails when its ledger is not complete, or an event of it could not be missed."""
     answer = requests.get(f"{emulator_url}/emulator/ledger.ndjson", timeout=LEDGER_SECONDS)
     heading, *lines = answer.content.splitlines()
     dropped = json.loads(heading)["dropped"]
     assert not any(dropped.values()), f"the ledger is not complete: {dropped}"
-    return [_truth(json.loads(line)) for line in lines]
+    return [as_truth(json.loads(line)) for line in lines]
 
 
-def _truth(call: Mapping[str, Any]) -> Truth:
+def as_truth(call: Mapping[str, Any]) -> Truth:
+    """One call of the ledger in its compact form."""
     columns = call["events"]
     event_ids, digests = list(columns["event_id"]), dict(columns["digest"])
     for place, digest in digests.items():
         event_ids[int(place)] = digest_id(digest)
+    assert all(event_ids), f"{call['id']} said something that has neither an id nor a digest"
     observed = call["sideband_attaches"] > 0
     sent = Sent(call["id"], event_ids, call["ended_at"] is None, call["sidebands"], observed)
     return Truth(sent, columns["sent_at"], frozenset(digests.values()))

@@ -18,7 +18,7 @@ from sqlalchemy import func, select
 from bench import evidence
 from bench.evidence import Truth
 from bench.reader import Reader
-from bench.verdict import Verdict
+from bench.verdict import OVER, Logged, Verdict
 from call_log import nodes
 from call_log.schema import calls, events
 from call_log.store import Store
@@ -76,11 +76,13 @@ class Field:
     def end(self) -> None:
         """The upstream ends every call; returns when the log says so too."""
         self._direct(end=True)
-        until(
-            lambda: all(row.state in ("ended", "failed") for row in evidence.logged(self.store)),
-            "the calls' ends",
-            PATIENCE_SECONDS,
-        )
+        try:
+            until(lambda: not self._not_over(), "the calls' ends", PATIENCE_SECONDS)
+        except AssertionError:
+            raise AssertionError(f"nobody ended {self._not_over()}") from None
+
+    def _not_over(self) -> list[Logged]:
+        return [row for row in evidence.logged(self.store) if row.state not in OVER]
 
     def judge(self) -> tuple[Verdict, list[Truth]]:
         """The verdict, and the truth that it was given on. The reader has stopped."""
@@ -116,20 +118,22 @@ class Field:
 
 @contextlib.contextmanager
 def put_up(
-    folder: Path, *, rate: float, observers: int = 1, database_url: str | None = None
+    folder: Path, *, rate: float, observers: int = 1, database_url: str | None = None, **environ: str
 ) -> Iterator[Field]:
     """A field in a folder of its own, each of whose calls says `rate` events per second. Another `database_url` than
-    the folder's own SQLite file must be empty."""
+    the folder's own SQLite file must be empty. `environ`: more settings of the house."""
     emulator = Emulator.start(
         folder, "--events-only", "--events-per-second", str(rate), "--log-level", "warning"
     )
     more = {"LOG_LEVEL": "warning", "PYTHONASYNCIODEBUG": ""} | (
         {"DATABASE_URL": database_url} if database_url else {}
     )
-    house = House.build(folder / "house", emulator.url, **more)
-    for _ in range(observers - 1):
+    house = House.build(folder / "house", emulator.url, **(more | environ))
+    for _ in range(observers):
         house.start_observer()
-    house.start()
+    house.start_web()
+    if observers:
+        house.ready()
     store = Store(house.environ["DATABASE_URL"])
     try:
         with Reader(store) as reader:

@@ -61,10 +61,11 @@ def tell_machine(what: str) -> None:
     )
 
 
-def tell_spread(name: str, figures: list[float]) -> None:
+def tell_spread(name: str, figures: list[float], digits: int = 1) -> None:
     if figures:
-        p50, p99 = percentile(figures, 0.50), percentile(figures, 0.99)
-        print(f"{name:26} p50 {p50:9.1f}   p99 {p99:9.1f}   max {max(figures):9.1f}   ({len(figures)})")
+        spread = {"p50": percentile(figures, 0.50), "p99": percentile(figures, 0.99), "max": max(figures)}
+        said = "   ".join(f"{which} {figure:9.{digits}f}" for which, figure in spread.items())
+        print(f"{name:26} {said}   ({len(figures)})")
 
 
 def tell_verdict(verdict: Verdict) -> None:

@@ -16,9 +16,11 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench import rollovers as report
 from bench.churn import Churn
 from bench.field import Field, put_up
 from bench.figures import tell_machine, tell_verdict, worker_of
+from bench.rollovers import Effects, Span, effects
 from bench.verdict import Verdict
 from tests.processes import until
 
@@ -35,6 +37,7 @@ class Outcome:
     from_start: float
     opened: int
     refused: list[str]
+    rollovers: list[Effects]
 
 
 def main() -> None:
@@ -61,11 +64,18 @@ def run(field: Field, calls: int, rollovers: int, connects: float) -> Outcome:
     field.all_observed()
     from_stop, from_start = restart(field)
     with Churn(field, connects) as churn:
-        for _ in range(rollovers):
-            roll_over(field)
+        spans = [measured(field, churn) for _ in range(rollovers)]
     field.silence()
+    met = effects(field.store, spans)
     field.end()
-    return Outcome(field.judge()[0], from_stop, from_start, churn.opened, churn.refused)
+    return Outcome(field.judge()[0], from_stop, from_start, churn.opened, churn.refused, met)
+
+
+def measured(field: Field, churn: Churn) -> Span:
+    """Roll over once; when, and what calls met meanwhile."""
+    began, before = time.time() * 1000, len(churn.refused)
+    roll_over(field)
+    return Span(began, time.time() * 1000, churn.refused[before:])
 
 
 def restart(field: Field) -> tuple[float, float]:
@@ -105,6 +115,7 @@ def tell(outcome: Outcome) -> None:
     print(f"calls refused              {len(outcome.refused):9}")
     for met, times in Counter(outcome.refused).most_common(5):
         print(f"    {times} times {met}")
+    report.tell(outcome.rollovers)
     tell_verdict(outcome.verdict)
 
 

@@ -106,8 +106,10 @@ def _linked(call_id: str, previous: bytes, row: EventRow, digest: bytes) -> byte
 
 def _framed(*fields: bytes | None) -> bytes:
     """Each field behind its length (4 bytes; -1 for none), so that no two lists of fields look alike."""
+    # A body may have 16 MiB: it is copied once.
+    lengths = (struct.pack(">i", -1 if field is None else len(field)) for field in fields)
     return b"".join(
-        struct.pack(">i", -1) if field is None else struct.pack(">i", len(field)) + field for field in fields
+        part for length, field in zip(lengths, fields, strict=True) for part in (length, field or b"")
     )
 
 

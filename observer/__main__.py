@@ -10,6 +10,7 @@ import structlog
 import uvloop
 
 from call_log.store import SchemaBehind, Store, StoreUnavailable
+from observer.allocation import return_big_blocks
 from observer.limits import Limits
 from observer.node import Node, NodeLost, WriterDied
 from observer.redaction import Redactions
@@ -38,6 +39,7 @@ async def serve(settings: Settings, limits: Limits) -> None:
     """Wire one node and run it until it is told to stop."""
     logs.configure(settings.log_level)
     raise_descriptor_limit()
+    return_big_blocks()
     upstream, credential = settings.upstream(), settings.credential()
     prices, profiles = Prices.load(settings.prices), Profiles.load(settings.profiles)
     store = Store(settings.database_url, limits.store_patience)

@@ -233,7 +233,9 @@ class ObservedCall:
                 self._is_known_to_be_observed = True
             async for frame in attached.frames():
                 self.record.hear(frame)
-                await self.record.room(len(frame))
+                size = len(frame)
+                del frame  # 16 MiB, it may be: not to be kept until the next has come
+                await self.record.room(size)
             pulse.cancel()
         await self._leave()
         await self._save(summary=self.record.recollection.summary())

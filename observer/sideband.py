@@ -22,6 +22,10 @@ REFUSAL_KEPT_BYTES = 4_096
 FRAMES_WAITING = 0
 """A frame may be 16 MiB: while one waits, the socket is not read."""
 
+BIG_BYTES = 256 * 1024
+"""Of a bigger frame the next is not even begun to be read before it is done with: each of 16 MiB takes three times its
+size while it comes, and again while it is written."""
+
 
 class Refused(Exception):
     """The upstream answered the handshake with an HTTP status; `body` is the start of what it said."""
@@ -72,13 +76,23 @@ class Sideband:
 
     async def _hear(self) -> bytes:
         self._listening = True
+        self._read(True)
         try:
             # decode=False: bad UTF-8 is the log's to keep, not a reason to lose the socket.
             frame = await self._connection.recv(decode=False)
         finally:
             self._listening = False
+        self._read(len(frame) <= BIG_BYTES)
         self._heard, self._alive_at = self._heard + 1, self._connection.loop.time()
         return frame
+
+    def _read(self, on: bool) -> None:
+        transport = self._connection.transport
+        if not transport.is_closing():
+            if on:
+                transport.resume_reading()
+            else:
+                transport.pause_reading()
 
     async def answers(self, seconds: float) -> bool:
         """Whether the line shows within so many seconds that it lives: a pong, a frame, or that it closed.

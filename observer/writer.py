@@ -127,12 +127,16 @@ class Writer:
                 self._loop.call_soon_threadsafe(self.failed.set)
 
     def _take_turns(self) -> None:
-        more = True
-        while more:
-            items, more = self._gather()
-            self._do(items)
+        while self._take_a_turn():
+            pass
         self._again_at = 0.0
         self._drain()
+
+    def _take_a_turn(self) -> bool:
+        """Whether there will be another. Nothing of what was written is kept until then: it may be 16 MiB."""
+        items, more = self._gather()
+        self._do(items)
+        return more
 
     def _next(self) -> _Item | None:
         """What comes next in the queue; while rows wait for the store, it is asked again and again meanwhile."""

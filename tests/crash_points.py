@@ -75,6 +75,9 @@ POINTS: dict[str, Point] = {
     "hung up, and not written": Point("end", "after", "observer.observed_call:hang_up"),
     "the end is noted": Point("end", "before", f"{CALL}._flush"),
     "the end is written": Point("end", "after", f"{CALL}._write_end"),
+}
+
+COMMAND_POINTS: dict[str, Point] = {
     "a command is taken": Point("command", "before", f"{COMMANDS}._commit_to"),
     "a command's sending is written": Point("command", "before", f"{COMMANDS}._transmit"),
     "a command is sent": Point("command", "after", f"{COMMANDS}._transmit"),
@@ -87,7 +90,7 @@ WEB = "from tests.crash_points import arm; arm({name!r}); from gunicorn.app.wsgi
 
 def arm(name: str) -> None:
     """Let this process die at the point of this name."""
-    point = POINTS[name]
+    point = (POINTS | COMMAND_POINTS)[name]
     module, _, path = point.place.partition(":")
     owner: Any = importlib.import_module(module)
     *outer, attribute = path.split(".")

@@ -126,6 +126,10 @@ class Emulator:
         """What truly happened."""
         return dict(requests.get(f"{self.url}/emulator/ledger", timeout=5).json())
 
+    def begin_ledger_anew(self) -> None:
+        """Forget what is over."""
+        assert requests.delete(f"{self.url}/emulator/ledger", timeout=5).ok
+
     def call(self, upstream_call_id: str) -> dict[str, Any]:
         """One call's truth."""
         return next(call for call in self.ledger()["calls"] if call["id"] == upstream_call_id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bench import kill, load
+from bench import flat, kill, load, restart
 from bench.field import put_up
 from bench.reader import Sightings
 
@@ -24,6 +24,25 @@ def test_a_killed_observer_loses_nothing_that_was_acknowledged(tmp_path: Path) -
     assert outcome.kills
     assert outcome.verdict.gaps["taken_over"]
     assert outcome.takeovers
+
+
+def test_a_rollover_loses_no_call(tmp_path: Path) -> None:
+    with put_up(tmp_path, rate=5) as field:
+        outcome = restart.run(field, calls=10, rollovers=1, connects=5)
+    assert outcome.verdict.faults == {}
+    (rollover,) = outcome.rollovers
+    assert rollover.lost == 0
+    assert set(outcome.verdict.gaps) >= set(rollover.gaps)
+
+
+def test_calls_that_come_and_go_are_recorded_whole(tmp_path: Path) -> None:
+    with put_up(tmp_path, rate=5, observers=flat.OBSERVERS) as field:
+        outcome = flat.run(field, calls=6, lives=2, seconds=5, every=0.05)
+    assert outcome.verdict.faults == {}
+    assert outcome.verdict.calls >= outcome.opened > 6
+    trends = outcome.trends()
+    assert {"WAL, MiB", "web, threads", "observer 2, RSS in MiB", "observer 1, descriptors"} <= set(trends)
+    assert all(one.second > 0 for one in trends.values())
 
 
 def test_a_takeover_lasts_from_the_kill_to_the_next_holders_first_event() -> None:

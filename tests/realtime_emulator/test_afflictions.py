@@ -225,6 +225,26 @@ def test_an_id_is_used_again_for_another_event(quiet_emulator: str, arm: Callabl
     assert told == [None, digest]
 
 
+def test_whatever_was_heard_goes_by_its_id_or_by_its_digest_in_the_ledger(
+    quiet_emulator: str, arm: Callable[..., None]
+) -> None:
+    async def listen(call: Quiet) -> tuple[list[Any], list[dict[str, Any]]]:
+        for mishap in ("poison events", "server error after attach", "flood", "events with a used id"):
+            arm(mishap, call_id=call.id, **({"events": 5} if mishap == "flood" else {}))
+        await call.attach(decode_text=False)
+        frames = [(await call.socket.receive()).data for _ in range(len(POISONS) + 60)]
+        noted = [one for one in ledger_of(quiet_emulator, call)["events"] if one["sidebands"]]
+        return frames, noted[: len(frames)]
+
+    frames, noted = on_a_call(quiet_emulator, listen)
+    assert len({one["type"] for one in noted if one["type"] in ("poison", "error")}) == 2
+    for frame, one in zip(frames, noted, strict=True):
+        if "digest" in one:
+            assert one["digest"] == hashlib.sha256(frame).hexdigest()[:16]
+        else:
+            assert one["event_id"] == json.loads(frame)["event_id"] != ""
+
+
 def test_a_session_ends_at_its_limit_when_told(quiet_emulator: str, arm: Callable[..., None]) -> None:
     async def listen(call: Quiet) -> tuple[dict[str, Any], int | None, str]:
         await call.attach()
