@@ -9,8 +9,14 @@ from realtime.errors import Misconfigured
 from realtime.settings import UpstreamSettings
 
 OF_OTHERS = frozenset(
-    {"SWITCHBOARD_OPEN_LOOPBACK", "SWITCHBOARD_SPAWN_OBSERVER"}
-)  # names that only the web reads
+    {
+        "SWITCHBOARD_GRANT",
+        "SWITCHBOARD_OPEN_LOOPBACK",
+        "SWITCHBOARD_SPAWN_OBSERVER",
+        "SWITCHBOARD_TEST_PRINCIPALS",
+        "SWITCHBOARD_URL",
+    }
+)  # names that only the web and the command line read
 
 
 class Settings(UpstreamSettings):
