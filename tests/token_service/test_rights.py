@@ -29,7 +29,20 @@ WHO = {
     "operator": "otto; roles=operator",
     "token": "shop; roles=token",
 }
-TABLE: Mapping[tuple[str, str], tuple[Mapping[str, Any], tuple[int, int, int, int, int]]] = {
+Row = tuple[int, int, int, int, int]
+ALL_MAY: Row = (401, 202, 404, 202, 404)
+OPERATORS_MAY: Row = (401, 403, 404, 202, 404)
+COMMANDS: list[tuple[dict[str, Any], Row]] = [
+    *(({"type": kind}, ALL_MAY) for kind in ("interrupt", "response.cancel", "output_audio_buffer.clear")),
+    *(
+        ({"type": kind}, OPERATORS_MAY)
+        for kind in ("mute", "unmute", "hang_up", "input_audio_buffer.clear", "response.create")
+    ),
+    *(({"type": kind, "text": "Hello."}, OPERATORS_MAY) for kind in ("say", "whisper", "instructions")),
+    ({"type": "session.update", "session": {}}, OPERATORS_MAY),
+    ({"type": "conversation.item.retrieve", "item_id": "i"}, OPERATORS_MAY),
+]
+TABLE: Mapping[tuple[str, str], tuple[Mapping[str, Any], Row]] = {
     ("POST", "/connect"): (OFFER, (401, 400, 400, 403, 403)),
     ("GET", "/token?profile=nobodys"): ({}, (401, 403, 403, 403, 422)),
     ("GET", "/calls"): ({}, (401, 403, 403, 200, 403)),
@@ -42,20 +55,7 @@ TABLE: Mapping[tuple[str, str], tuple[Mapping[str, Any], tuple[int, int, int, in
     ("GET", "/calls/{call_id}/commands"): ({}, (401, 404, 404, 200, 404)),
     ("GET", "/calls/{call_id}/commands/otto-1"): ({}, (401, 404, 404, 200, 404)),
     ("GET", "/calls/{call_id}/commands/ada-1"): ({}, (401, 200, 404, 200, 404)),
-    **{
-        ("POST", f"/calls/{{call_id}}/commands#{said['type']}"): ({"json": said}, allowed)
-        for said, allowed in [
-            *(({"type": kind}, (401, 202, 404, 202, 404))
-              for kind in ("interrupt", "response.cancel", "output_audio_buffer.clear")),
-            *(({"type": kind}, (401, 403, 404, 202, 404))
-              for kind in ("mute", "unmute", "hang_up", "input_audio_buffer.clear")),
-            *(({"type": kind, "text": "Hello."}, (401, 403, 404, 202, 404))
-              for kind in ("say", "whisper", "instructions")),
-            ({"type": "session.update", "session": {}}, (401, 403, 404, 202, 404)),
-            ({"type": "response.create"}, (401, 403, 404, 202, 404)),
-            ({"type": "conversation.item.retrieve", "item_id": "i"}, (401, 403, 404, 202, 404)),
-        ]
-    },
+    **{("POST", f"/calls/{{call_id}}/commands#{said['type']}"): ({"json": said}, row) for said, row in COMMANDS},
     **{("GET", page): ({}, (200,) * 5)
        for page in ("/", "/talk.html", "/calls.html", "/call.html", "/static/icon.svg", "/healthz", "/readyz")},
 }  # fmt: skip
