@@ -96,6 +96,6 @@ export class Attention {
     const title = element("strong", {}, ALARMS[event.type]);
     const facts = event.event ? factsOf(event.event) : "";
     const place = offset(instant(event.at) - startedAt);
-    return element("li.alarm", { "data-seq": event.seq }, element("p", {}, title, ` · ${place}`, facts ? element("span.quiet", {}, ` · ${facts}`) : null), show);
+    return element("li.alarm", { "data-seq": event.seq }, element("p", {}, title, " · ", element("span.nowrap", {}, place), facts ? element("span.quiet", {}, ` · ${facts}`) : null), show);
   }
 }
