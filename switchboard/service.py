@@ -68,6 +68,8 @@ class Service:
                     piece = answer.read(CHUNK_BYTES)
                 except (OSError, http.client.HTTPException):
                     raise self._broken_off() from None
+                if not piece and answer.length:  # less came than was promised; http.client lets that pass
+                    raise self._broken_off()
                 if not piece:
                     return
                 yield piece
