@@ -12,8 +12,14 @@ from realtime.secret import Secret
 from realtime.settings import UpstreamSettings
 
 OF_OTHERS = frozenset(
-    {"SWITCHBOARD_OPEN_LOOPBACK", "SWITCHBOARD_SPAWN_OBSERVER"}
-)  # names that only the web reads
+    {
+        "SWITCHBOARD_GRANT",
+        "SWITCHBOARD_OPEN_LOOPBACK",
+        "SWITCHBOARD_SPAWN_OBSERVER",
+        "SWITCHBOARD_TEST_PRINCIPALS",
+        "SWITCHBOARD_URL",
+    }
+)  # names that only the web and the command line read
 
 
 UNSIGNED = "SWITCHBOARD_WEBHOOK_URL is set: set SWITCHBOARD_WEBHOOK_SECRET too, or the receiver can't tell who speaks"

@@ -44,6 +44,13 @@ def decide(
     return list(wanted) or [Words(script.reply_to(call_id, words, spoken=spoken))]
 
 
+def dictated(instructions: str) -> list[Words | ToolCall]:
+    """What instructions want word for word, the one thing that this model obeys: behind a line that begins with
+    `Say exactly` and an empty one. Nothing where they don't."""
+    order, _, words = instructions.partition("\n\n")
+    return [Words(words.strip())] if order.startswith("Say exactly") and words.strip() else []
+
+
 def _written(arguments: Any) -> str:
     return arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
 

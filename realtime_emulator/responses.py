@@ -3,7 +3,7 @@
 from collections import deque
 from typing import Any
 
-from realtime_emulator.answers import decide
+from realtime_emulator.answers import decide, dictated
 from realtime_emulator.line import Line
 from realtime_emulator.refusals import Mistake
 from realtime_emulator.response import Response, Voice
@@ -46,7 +46,8 @@ class Responses:
         self._admit(aside=options.get("conversation") == "none")
         line = self._line
         tools = _callable(options, line.session)
-        answers = decide(line.script, line.call_id, context, tools, spoken=spoken)
+        said = dictated(options.get("instructions", line.session.instructions))
+        answers = said or decide(line.script, line.call_id, context, tools, spoken=spoken)
         response = Response(line, self._voice, options, context, answers)
         self._recent.append(response)
         if not response.aside:

@@ -88,6 +88,19 @@ export function callsAddress(filters) {
 }
 
 /**
+ * Have something sent on a call: {command_id, state}. Its id makes it one command, however often the network lets it
+ * be asked.
+ */
+export async function command(id, said) {
+  const response = await ask(`/calls/${encodeURIComponent(id)}/commands`, {
+    method: "POST",
+    headers: { "Content-Type": "application/json", "Idempotency-Key": newId(), Accept: "application/json, application/problem+json" },
+    body: JSON.stringify(said),
+  });
+  return response.json();
+}
+
+/**
  * Wish a call's end, as its "caller" or as "operator".
  * `keepalive` lets the request outlive the page that sends it.
  */
@@ -139,6 +152,11 @@ function problemOf(response, body) {
     requestId: body?.request_id ?? null,
     consentVersion: body?.consent_version ?? null,
   });
+}
+
+function newId() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return `page_${[...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("")}`;
 }
 
 function idIn(location) {

@@ -3,9 +3,11 @@
  * cursors, one for the turns and one for the events, and folds nothing itself.
  */
 
-import { eventsAddress, hangUp, readCall, readEvents, transcriptAddress } from "./api.js";
+import { command, eventsAddress, hangUp, readCall, readEvents, transcriptAddress } from "./api.js";
+import { Attention } from "./attention.js";
 import { watchReadiness } from "./banner.js";
 import { Bubbles } from "./bubbles.js";
+import { Control } from "./control.js";
 import { Turns } from "./conversation.js";
 import { byId, write } from "./element.js";
 import { EventList } from "./event_list.js";
@@ -26,6 +28,11 @@ const id = new URLSearchParams(location.search).get("id") ?? "";
 const bubbles = new Bubbles(byId("conversation"));
 const events = new EventList(byId("events"));
 const network = new NetworkLane(byId("network"));
+const control = new Control(act);
+const attention = new Attention(byId("attention"), {
+  decide: (type, functionCall) => control.ask({ type, function_call_id: functionCall }),
+  reveal: (seq) => events.reveal(seq),
+});
 const poll = new Poll(look, stumble);
 
 let call = null;
@@ -62,7 +69,7 @@ function settle() {
 
 /** Nothing that was recorded stays on the page of an erased call; the facts and the numbers do. */
 function bury() {
-  events.clear();
+  for (const part of [events, control, attention]) part.clear();
   write(byId("conversation-blank"), "What was said in this call was erased.");
   write(byId("events-blank"), "The events were erased.");
   for (const part of ["twins", "network"]) byId(part).hidden = true;
@@ -81,7 +88,8 @@ async function followEvents() {
   eventsUntil = page.next_after ?? eventsUntil;
   gaps += page.events.filter((event) => event.type === "observer.gap").length;
   events.add(page.events, following);
-  network.take(page.events, startOf(call));
+  for (const part of [network, control, attention]) part.take(page.events, startOf(call));
+  showAttention();
   showEventsShown();
   return page.events.length === EVENTS_AT_ONCE;
 }
@@ -119,6 +127,12 @@ function show() {
   byId("numbers").hidden = call.recording === "off";
   showNumbers(call, turns.size);
   showConversation();
+  control.show(call, startOf(call));
+  showAttention();
+}
+
+function showAttention() {
+  attention.show(call.tools, isLive(call), (functionCall) => turns.argumentsOf(functionCall));
 }
 
 function showHeadline() {
@@ -176,11 +190,18 @@ function startOf({ answered_at: answered, created_at: created }) {
 
 // ---- what the person does
 
+async function act(said) {
+  const taken = await command(id, said);
+  poll.hurry();
+  return taken;
+}
+
 byId("hang-up").addEventListener("click", async () => {
   byId("hang-up").disabled = true;
   write(byId("hang-up"), "Hanging up…");
   try {
-    await hangUp(id, "operator");
+    // An operator's is a command as the others are, and stands among them; a caller hangs up its own call.
+    await (call.commands ? command(id, { type: "hang_up" }) : hangUp(id, "caller"));
   } catch (problem) {
     showTrouble(problem);
     byId("hang-up").disabled = false;
@@ -198,7 +219,7 @@ byId("event-filter").addEventListener("input", ({ target }) => {
   showEventsShown();
 });
 document.addEventListener("keydown", (event) => {
-  if (event.key !== "/" || event.target.matches("input, select")) return;
+  if (event.key !== "/" || event.target.matches("input, select, textarea")) return;
   event.preventDefault();
   byId("event-filter").focus();
 });

@@ -27,6 +27,12 @@ export class Turns {
     for (const turn of changed) this.#turns.set(turn.item_id, turn);
   }
 
+  /** What the model asks a tool for, by the id of its call; null where that is not known. */
+  argumentsOf(functionCall) {
+    const turn = [...this.#turns.values()].find(({ tool }) => tool?.call_id === functionCall);
+    return turn?.tool.arguments ?? null;
+  }
+
   /** Lines for the bubbles, in the conversation's order; times count from `startedAt`. */
   lines(call, startedAt) {
     const ordered = [...this.#turns.values()].sort((one, other) => one.order - other.order);

@@ -4,6 +4,7 @@
  */
 
 import { copyButton, element, mark, write } from "./element.js";
+import { ALARMS, gistOf } from "./gist.js";
 import { count, size } from "./phrases.js";
 import { instant, offset } from "./time.js";
 
@@ -87,9 +88,19 @@ export class EventList {
     for (const row of this.#rows) this.#sift(row);
   }
 
+  /** Bring one event into sight, opened; one that is not there any more is left alone. */
+  reveal(seq) {
+    const row = this.#rows.find((one) => one.event.seq === seq);
+    const line = row?.element.querySelector(".event-line");
+    if (!line || row.element.classList.contains("sifted")) return;
+    if (line.getAttribute("aria-expanded") !== "true") this.#toggle(line);
+    row.element.scrollIntoView({ block: "center" });
+    line.focus();
+  }
+
   #append(event) {
     const text = JSON.stringify(event.event);
-    const row = { element: this.#drawn(event, text), event, search: `${event.source} ${text}`.toLowerCase() };
+    const row = { element: this.#drawn(event, text, gistOf(event)), event, search: `${event.source} ${text}`.toLowerCase() };
     this.#rows.push(row);
     this.#fold(row);
     this.#sift(row);
@@ -116,7 +127,7 @@ export class EventList {
     row.element.classList.toggle("sifted", !row.matches);
   }
 
-  #drawn({ seq, at, source, type }, text) {
+  #drawn({ seq, at, source, type }, text, gist) {
     const [arrow, words] = SOURCES[source] ?? ["?", `from ${source}`];
     const line = element(
       "button.event-line",
@@ -124,7 +135,7 @@ export class EventList {
       element("span.seq", {}, String(seq)),
       element("span.at", {}, offset(instant(at) - (this.#startedAt ?? instant(at)))),
       element("span.arrow", { title: words }, element("span", { "aria-hidden": "true" }, arrow), element("span.hidden-label", {}, words)),
-      element("span.type", {}, ...breakable(type), element("span.run")),
+      element("span.type", {}, ...breakable(type), element("span.run"), gist ? element("span.gist", {}, gist) : null),
       element("span.size", {}, size(this.#encoder.encode(text).length)),
     );
     return element("li.event", { "data-seq": seq, "data-source": source, "data-type": type, "data-tone": toneOf(type) }, line);
@@ -163,6 +174,6 @@ function isOneOfMany(type) {
 const WARNINGS = new Set(["observer.gap", "observer.degraded", "observer.truncated", "observer.id_reused"]);
 
 function toneOf(type) {
-  if (type === "error" || type === "unreadable" || type.endsWith(".failed")) return "bad";
+  if (ALARMS[type] || type === "error" || type === "unreadable" || type.endsWith(".failed")) return "bad";
   return WARNINGS.has(type) ? "warn" : null;
 }

@@ -44,7 +44,8 @@ export class Transcript {
 
   /** An item has its place: behind its predecessor, whatever arrived first. */
   place({ item, previous_item_id: previous }) {
-    if (item?.type !== "message" || !item.id) return;
+    // What the model is told behind the caller's back is not for the caller's page.
+    if (item?.type !== "message" || item.role === "system" || !item.id) return;
     const line = this.#line(item.id, item.role);
     line.role = item.role;
     const text = wordsOf(item);

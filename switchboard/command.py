@@ -6,12 +6,16 @@ import sys
 
 import click
 
+from switchboard.calls import calls
 from switchboard.up import Trouble, up
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """Switchboard connects browsers to GPT Realtime and stays on the line."""
+
+
+main.add_command(calls)
 
 
 @main.command("up")

@@ -173,13 +173,16 @@ def test_every_setting_is_known_to_all_processes_and_stands_in_the_readme() -> N
     import observer.settings
     import token_service.settings
     from realtime.settings import PREFIX, names
+    from switchboard.asking import GRANT, URL
 
     web, watcher = names(token_service.settings.Settings), names(observer.settings.Settings)
-    everybody = {name for name in web | watcher if name.startswith(PREFIX)}
+    everybody = {name for name in web | watcher | {URL, GRANT} if name.startswith(PREFIX)}
     assert everybody <= web | token_service.settings.OF_OTHERS
     assert everybody <= watcher | observer.settings.OF_OTHERS
     readme = (ROOT / "README.md").read_text()
-    undocumented = [name for name in web | watcher | {"PORT", "WEB_CONCURRENCY"} if f"`{name}`" not in readme]
+    undocumented = [
+        name for name in web | watcher | {"PORT", "WEB_CONCURRENCY", URL, GRANT} if f"`{name}`" not in readme
+    ]
     assert undocumented == []
     invented = set(re.findall(r"`(SWITCHBOARD_[A-Z_]+)", documents())) - everybody
     assert invented == set()

@@ -73,7 +73,7 @@ def _wire(settings: Settings) -> Flask:
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of Flask's default provider
     app.config.update(MAX_CONTENT_LENGTH=connect.BODY_MAX_BYTES, MAX_FORM_MEMORY_SIZE=connect.BODY_MAX_BYTES)
     request_log.install(app)
-    principals.install(app, open_loopback=settings.open_loopback)
+    principals.install(app, open_loopback=settings.open_loopback, test_principals=settings.test_principals)
     problems.install(app)
     app.register_blueprint(pages.blueprint(upstream))
     app.register_blueprint(connect.blueprint(opening, profiles))

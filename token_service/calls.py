@@ -9,14 +9,17 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, request
 
 from access import Right
-from call_log import calls, events
+from call_log import calls, commands, events
 from call_log.call import Call
 from call_log.store import Connection, Store
 from token_service import exports, principals, queries, views
+from token_service.commands import shown
 from token_service.conversations import Conversations
 from token_service.problems import Problem
 
 EXPORTED_AT_ONCE = 1_000
+COMMANDS_SHOWN = 20
+MUTING = frozenset({"mute", "unmute"})
 
 
 def blueprint(store: Store, conversations: Conversations) -> Blueprint:
@@ -41,7 +44,8 @@ def blueprint(store: Store, conversations: Conversations) -> Blueprint:
             call = principals.require_on(Right.READ_CALL, db, call_id)
             everything = views.sees_everything(call)
             heard = conversations.of(db, call, since.after, everything=everything)
-        return jsonify(views.facts(call, everything=everything) | heard)
+            done = _commands(db, call) if everything else {}
+        return jsonify(views.facts(call, everything=everything) | heard | done)
 
     @routes.get("/calls/<call_id>/events")
     def read_events(call_id: str) -> Response:
@@ -55,6 +59,16 @@ def blueprint(store: Store, conversations: Conversations) -> Blueprint:
         return jsonify(events=shown, next_after=shown[-1]["seq"] if shown else which.after, state=call.state)
 
     return routes
+
+
+def _commands(db: Connection, call: Call) -> dict[str, Any]:
+    """What was asked for on a call lately, and whether the model is muted by that."""
+    newest = commands.of_call(db, call.number, limit=COMMANDS_SHOWN)
+    muting = commands.latest(db, call.number, MUTING) if newest else None
+    return {
+        "commands": [shown(one) for one in newest],
+        "muted": muting is not None and muting.type == "mute",
+    }
 
 
 def _page(db: Connection, which: queries.WhichCalls, limit: int) -> list[Call]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask, g, request
 
-from access import Principal, Right, from_open_loopback, may
+from access import TEST_HEADER, Principal, Right, from_open_loopback, from_test_header, may
 from call_log import calls
 from call_log.call import Call
 from call_log.store import Connection
@@ -14,13 +14,33 @@ from token_service.queries import CALL_ID
 ANONYMOUS = Principal("anonymous", frozenset())
 
 
-def install(app: Flask, *, open_loopback: bool) -> None:
-    """Give each request its principal before any view sees it."""
+def install(app: Flask, *, open_loopback: bool, test_principals: bool = False) -> None:
+    """Give each request its principal before any view sees it. `test_principals`: the header of the test set-up may
+    put another in the open loopback's place."""
 
     @app.before_request
     def recognise() -> None:
         found = from_open_loopback(request.remote_addr, dict(request.headers)) if open_loopback else None
         g.principal = found or ANONYMOUS
+        said = request.headers.get(TEST_HEADER)
+        if said is not None:
+            g.principal = _stand_in(said, obeyed=test_principals and found is not None)
+
+
+def _stand_in(said: str, *, obeyed: bool) -> Principal:
+    if not obeyed:
+        raise Problem(
+            403,
+            "no_test_set_up",
+            f"{TEST_HEADER} is a test's: it is obeyed from this machine alone, with "
+            "SWITCHBOARD_TEST_PRINCIPALS=1 and SWITCHBOARD_OPEN_LOOPBACK=1; leave it out.",
+        )
+    principal = from_test_header(said)
+    if principal is None:
+        raise Problem(
+            400, "bad_principal", f"{TEST_HEADER} is wrong; write a subject and roles: ada; roles=caller."
+        )
+    return principal
 
 
 def current() -> Principal:

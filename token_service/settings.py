@@ -7,10 +7,16 @@ from pydantic import Field
 from realtime.errors import Misconfigured
 from realtime.settings import UpstreamSettings
 
-OF_OTHERS = frozenset({"SWITCHBOARD_SEAL_KEY"})  # names that only another process reads
+OF_OTHERS = frozenset(
+    {"SWITCHBOARD_GRANT", "SWITCHBOARD_SEAL_KEY", "SWITCHBOARD_URL"}
+)  # names that only another process reads
 NO_ACCESS = (
     "nobody could be let in: set SWITCHBOARD_OPEN_LOOPBACK=1 to let this machine's own pages in without a grant "
     "(signed grants come with a later version)"
+)
+NO_TEST_SET_UP = (
+    "SWITCHBOARD_TEST_PRINCIPALS lets requests say who they are, for tests on one machine: unset it, or set "
+    "SWITCHBOARD_OPEN_LOOPBACK=1 as well"
 )
 
 
@@ -18,12 +24,15 @@ class Settings(UpstreamSettings):
     """The upstream's settings, and who is let in."""
 
     open_loopback: bool = Field(default=False, validation_alias="SWITCHBOARD_OPEN_LOOPBACK")
+    test_principals: bool = Field(default=False, validation_alias="SWITCHBOARD_TEST_PRINCIPALS")
     spawn_observer: bool = Field(default=False, validation_alias="SWITCHBOARD_SPAWN_OBSERVER")
 
     @classmethod
     def load(cls) -> Settings:
         """The settings of a process that will serve. Raises Misconfigured with one sentence."""
         settings = cls.from_environment(OF_OTHERS)
+        if settings.test_principals and not settings.open_loopback:
+            raise Misconfigured(NO_TEST_SET_UP)
         if not settings.open_loopback:
             raise Misconfigured(NO_ACCESS)
         return settings
