@@ -25,7 +25,6 @@ const SENT_FOR = new Set(["operator", "tool", "observer"]);
 export class Commands {
   #list;
   #rows = new Map();
-  #known = new Map();
   #words = new Map();
 
   constructor(list) {
@@ -46,11 +45,9 @@ export class Commands {
     }
   }
 
-  /** The newest commands, newest first. Returns those that were settled since they were last told. */
+  /** The newest commands, newest first. */
   show(commands, { muted, startedAt }) {
-    const settled = commands.filter((one) => SETTLED.has(one.state) && this.#wasOpen(one.command_id));
     for (const command of [...commands].reverse()) this.#draw(command, muted, startedAt);
-    return settled;
   }
 
   /** Nothing that was said stays on the page. */
@@ -59,13 +56,8 @@ export class Commands {
     for (const row of this.#rows.values()) row.say(null);
   }
 
-  #wasOpen(id) {
-    return this.#known.has(id) && !SETTLED.has(this.#known.get(id));
-  }
-
   #draw(command, muted, startedAt) {
     const id = command.command_id;
-    this.#known.set(id, command.state);
     if (!this.#rows.has(id)) {
       const row = new Row(command, startedAt);
       this.#rows.set(id, row);
@@ -79,6 +71,11 @@ export class Commands {
 /** A command's name as people say it. */
 export function nameOf({ type }) {
   return NAMES[type] ?? type;
+}
+
+/** Whether nothing more will become of it. */
+export function isSettled({ state }) {
+  return SETTLED.has(state);
 }
 
 /** What became of it, with what else is to be said. */

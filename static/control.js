@@ -4,7 +4,7 @@
  */
 
 import { byId, element, mark, write } from "./element.js";
-import { Commands, nameOf, statePhrase } from "./commands.js";
+import { Commands, isSettled, nameOf, statePhrase } from "./commands.js";
 import { Limits } from "./limits.js";
 import { isLive } from "./phrases.js";
 import { explain } from "./problems.js";
@@ -42,7 +42,8 @@ export class Control {
   show(call, startedAt) {
     const [live, theirs] = [isLive(call), call.commands === undefined];
     const acting = live && call.recording !== "off";
-    for (const settled of theirs ? [] : this.#commands.show(call.commands, { muted: call.muted, startedAt })) this.#announce(settled);
+    if (!theirs) this.#commands.show(call.commands, { muted: call.muted, startedAt });
+    for (const command of call.commands ?? []) this.#announce(command);
     byId("control").hidden = theirs || (!acting && !this.#commands.size && !call.limits?.length && !call.tools?.length);
     byId("acting").hidden = !acting;
     byId("muted").hidden = !acting || !call.muted;
@@ -129,6 +130,6 @@ export class Control {
   }
 
   #announce(command) {
-    if (this.#mine.has(command.command_id)) write(byId("control-said"), `${nameOf(command)}: ${statePhrase(command)}.`);
+    if (isSettled(command) && this.#mine.delete(command.command_id)) write(byId("control-said"), `${nameOf(command)}: ${statePhrase(command)}.`);
   }
 }

@@ -105,8 +105,9 @@ def test_what_an_operator_does_the_caller_hears_and_the_record_confirms(
     answered(caller, "Arr, the treasure is buried.")
     assert DISCOUNT not in caller.inner_text("body")
 
-    assert sent_for_operators(house, call_id) == [
-        "response.create", "conversation.item.create", "response.cancel", "output_audio_buffer.clear", "session.update",
+    # Whether something was left to cancel of the story is a matter of the model's pace.
+    assert [type for type in sent_for_operators(house, call_id) if type != "response.cancel"] == [
+        "response.create", "conversation.item.create", "output_audio_buffer.clear", "session.update",
     ]  # fmt: skip
     line = operator.locator("#events [data-source=operator][data-type='conversation.item.create']")
     expect(line.locator(".gist")).to_have_text(f"Whisper: “{DISCOUNT}”")
