@@ -7,7 +7,7 @@ no event can be written past the fence.
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import BigInteger, Connection, bindparam, column, exc, select, values
+from sqlalchemy import BigInteger, Connection, column, exc, select, values
 
 from call_log import postgres_events
 from call_log.holding import last_seqs
@@ -113,34 +113,6 @@ def last(db: Connection, number: int, *, limit: int) -> list[EventRow]:
     """The last events of one call, in order, at most `limit`."""
     wanted = select(events).where(events.c.number == number).order_by(events.c.seq.desc()).limit(limit)
     return [EventRow(*row) for row in reversed(db.execute(wanted).all())]
-
-
-class Tail(NamedTuple):
-    """How a call's log ends: when its last line was heard, and when its last holder left, where it lived to say so."""
-
-    last_at: int | None
-    left_at: int | None
-
-
-TAIL_ROWS = 20
-_HOLDERS = ("observer.attached", "observer.detached")
-_TAIL = (
-    select(events.c.at, events.c.source, events.c.type)
-    .where(events.c.number == bindparam("call"), events.c.seq > bindparam("behind"))
-    .order_by(events.c.seq)
-)
-
-
-def tails(db: Connection, last_seqs: Mapping[int, int]) -> dict[int, Tail]:
-    """The ends of many logs, of which the last line is `{number: last_seq}`; the bodies are not read."""
-    return {number: _tail(db, number, last_seq) for number, last_seq in last_seqs.items() if last_seq}
-
-
-def _tail(db: Connection, number: int, last_seq: int) -> Tail:
-    rows = db.execute(_TAIL, {"call": number, "behind": last_seq - TAIL_ROWS}).all()
-    held = [row for row in rows if row.source == "observer" and row.type in _HOLDERS]
-    left_at = held[-1].at if held and held[-1].type == "observer.detached" else None
-    return Tail(rows[-1].at if rows else None, left_at)
 
 
 def sent(db: Connection, number: int) -> list[EventRow]:

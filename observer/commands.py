@@ -66,7 +66,8 @@ class Pending:
 class Commands:
     """Of one held call. Everything happens in the event loop; `serve` runs as long as the call is followed."""
 
-    def __init__(self, call: Call, line: Line, record: Record) -> None:
+    def __init__(self, call: Call, line: Line, record: Record, *, inherits: bool) -> None:
+        """`inherits`: earlier holders may have sent something that is not settled."""
         self._call, self._line, self._record = call, line, record
         self.floor = Floor()
         self.is_muted = False
@@ -77,7 +78,7 @@ class Commands:
         self._woken = asyncio.Event()
         self._questions: dict[str, Pending] = {}
         self._has_to_ask = False
-        self._inherited = call.last_seq == 0
+        self._inherited = not inherits
 
     # -- what comes ------------------------------------------------------------------------------------------------
 

@@ -16,10 +16,10 @@ from typing import Any
 
 import structlog
 
-from call_log import calls, events, inbox, nodes
+from call_log import calls, inbox, inheritance, nodes
 from call_log.call import Call
-from call_log.events import Tail
 from call_log.inbox import Message
+from call_log.inheritance import Inheritance
 from call_log.journal import Journal
 from call_log.seal import Seal
 from call_log.store import Connection, Store, StoreUnavailable
@@ -282,13 +282,13 @@ class Node:
 
     async def _follow_all(self, claimed: list[Call]) -> None:
         """What earlier holders left of all of them is looked at at once: one by one would keep the dials waiting."""
-        tails = await asyncio.to_thread(self._tails, claimed)
+        left = await asyncio.to_thread(self._left_by_others, claimed)
         for call in claimed:
-            self._follow(ObservedCall(call, self._line, tails.get(call.number)))
+            self._follow(ObservedCall(call, self._line, left.get(call.number)))
 
-    def _tails(self, claimed: list[Call]) -> dict[int, Tail]:
+    def _left_by_others(self, claimed: list[Call]) -> dict[int, Inheritance]:
         with self._store.reading() as db:
-            return events.tails(db, {call.number: call.last_seq for call in claimed})
+            return inheritance.of(db, {call.number: call.last_seq for call in claimed})
 
     def _follow(self, observed: ObservedCall) -> None:
         call = observed.call

@@ -17,8 +17,8 @@ import structlog
 
 from call_log import calls
 from call_log.call import Call
-from call_log.events import Tail
 from call_log.inbox import Message
+from call_log.inheritance import Inheritance
 from call_log.recording import last_word
 from call_log.states import EndReason
 from call_log.store import StoreUnavailable
@@ -46,14 +46,14 @@ class ObservedCall:
     """A call that this node holds."""
 
     def __init__(
-        self, call: Call, line: Line, tail: Tail | None = None, inherited: Sideband | None = None
+        self, call: Call, line: Line, left: Inheritance | None = None, inherited: Sideband | None = None
     ) -> None:
-        """`tail`: how the log ends that earlier holders wrote; `inherited`: the sideband that was attached while the
-        last one still had its own."""
-        self._tail = tail
+        """`left`: what earlier holders left, where there were any; `inherited`: the sideband that was attached while
+        the last one still had its own."""
+        self._left = left
         self.call, self._line, self._inherited = call, line, inherited
         self.record = Record(call, line, self._act)
-        self.commands = Commands(call, line, self.record)
+        self.commands = Commands(call, line, self.record, inherits=left is not None and left.has_commands)
         self._presence = Presence(call, line.node_id, self.record, line.limits)
         self._pulse, self._redial = Pulse(self.record, line.limits), Redial(line.limits)
         self._log = log.bind(call_id=call.call_id, epoch=call.epoch)
@@ -121,8 +121,8 @@ class ObservedCall:
             await self._quarantine()
             return
         await self._leave()
-        if self._tail is not None and not self._remembers:
-            self._presence.resume(self._tail)
+        if self._left is not None and not self._remembers:
+            self._presence.resume(self._left)
         if self._inherited is not None and not self._remembers:
             self.record.recall(await asyncio.to_thread(self.record.read_back, self._line.store))
             self._remembers = True  # before anything is recorded: both sidebands heard the same for a while

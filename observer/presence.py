@@ -9,7 +9,7 @@ import asyncio
 import math
 
 from call_log.call import Call
-from call_log.events import Tail
+from call_log.inheritance import Inheritance
 from observer.ending import Close
 from observer.limits import Limits
 from observer.record import Record
@@ -31,11 +31,11 @@ class Presence:
 
         self._doubtful: dict[str, int | None] | None = None
 
-    def resume(self, tail: Tail) -> None:
+    def resume(self, left: Inheritance) -> None:
         """An earlier holder attached to the call: nobody has listened since the last event of the log."""
-        self._record.last_at = tail.last_at
-        self._was_left = tail.left_at is not None
-        self._away_since = tail.left_at or tail.last_at
+        self._record.last_at = left.last_at
+        self._was_left = left.left_at is not None
+        self._away_since = left.left_at or left.last_at
 
     def attached(self, overlapped: bool = False) -> None:
         """From here on everything is heard. `overlapped`: the sideband was there before this node became the holder;

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import structlog
 
-from call_log import calls, events, journal, nodes, recording
+from call_log import calls, inheritance, journal, nodes, recording
 from call_log.call import Call
-from call_log.events import Tail
+from call_log.inheritance import Inheritance
 from call_log.journal import Kept
 from call_log.nodes import NodeLock
 from call_log.store import Connection, StoreUnavailable
@@ -74,23 +74,23 @@ async def adopt(line: Line, reserved: Call) -> ObservedCall | None:
     attached = await _attach(line, reserved)
     adopted = await _adopt(line, reserved)
     if adopted is not None:
-        return ObservedCall(adopted, line, await _tail(line, adopted), attached)
+        return ObservedCall(adopted, line, await _left(line, adopted), attached)
     if attached is not None:
         await attached.leave()
     return None
 
 
-async def _tail(line: Line, adopted: Call) -> Tail | None:
+async def _left(line: Line, adopted: Call) -> Inheritance | None:
     while True:
         try:
-            return (await asyncio.to_thread(_tails, line, adopted)).get(adopted.number)
+            return (await asyncio.to_thread(_left_by_others, line, adopted)).get(adopted.number)
         except StoreUnavailable:
             await asyncio.sleep(LOOK_AGAIN_SECONDS)
 
 
-def _tails(line: Line, adopted: Call) -> dict[int, Tail]:
+def _left_by_others(line: Line, adopted: Call) -> dict[int, Inheritance]:
     with line.store.reading() as db:
-        return events.tails(db, {adopted.number: adopted.last_seq})
+        return inheritance.of(db, {adopted.number: adopted.last_seq})
 
 
 async def _adopt(line: Line, reserved: Call) -> Call | None:
