@@ -62,7 +62,7 @@ class Sideband:
 
     def __init__(self, connection: ClientConnection, limits: Limits) -> None:
         self._connection, self._limits = connection, limits
-        self._heard, self._listening = 0, False
+        self._heard, self._listening, self._paused = 0, False, False
         self._alive_at = connection.loop.time()
         self._cut: str | None = None
 
@@ -76,23 +76,27 @@ class Sideband:
 
     async def _hear(self) -> bytes:
         self._listening = True
-        self._read(True)
+        self._read_on()
         try:
             # decode=False: bad UTF-8 is the log's to keep, not a reason to lose the socket.
             frame = await self._connection.recv(decode=False)
         finally:
             self._listening = False
-        self._read(len(frame) <= BIG_BYTES)
+        if len(frame) > BIG_BYTES:
+            self._pause_reading()
         self._heard, self._alive_at = self._heard + 1, self._connection.loop.time()
         return frame
 
-    def _read(self, on: bool) -> None:
-        transport = self._connection.transport
-        if not transport.is_closing():
-            if on:
-                transport.resume_reading()
-            else:
-                transport.pause_reading()
+    def _pause_reading(self) -> None:
+        if not self._connection.transport.is_closing():
+            self._connection.transport.pause_reading()
+            self._paused = True
+
+    def _read_on(self) -> None:
+        # Only where the pause is ours: the library has pauses of its own, while a frame waits.
+        if self._paused and not self._connection.transport.is_closing():
+            self._connection.transport.resume_reading()
+        self._paused = False
 
     async def answers(self, seconds: float) -> bool:
         """Whether the line shows within so many seconds that it lives: a pong, a frame, or that it closed.
