@@ -23,6 +23,7 @@ from call_log.states import EndReason
 from call_log.store import StoreUnavailable
 from observer import ending
 from observer.attempts import Attempts
+from observer.caps import CapWatch
 from observer.commands import Commands
 from observer.ending import Close, Ending, Wish
 from observer.hanging_up import hang_up
@@ -49,6 +50,7 @@ class ObservedCall:
         self.call, self._line, self._inherited = call, line, inherited
         self.record = Record(call, line, self._act)
         self.commands = Commands(call, line, self.record)
+        self.caps = CapWatch(call, line, self.record, self.commands, self.wish)
         self._presence = Presence(call, line.node_id, self.record, line.limits)
         self._pulse, self._redial = Pulse(self.record, line.limits), Redial(line.limits)
         self._log = log.bind(call_id=call.call_id, epoch=call.epoch)
@@ -82,6 +84,7 @@ class ObservedCall:
     def _act(self, event: Event) -> None:
         """An event of the upstream is on disk: now something may be done about it."""
         self.commands.hear(event)
+        self.caps.hear(event)
 
     def wish_of(self, call: Call) -> None:
         """The wish that stands in the call's row, where one does."""
@@ -103,6 +106,8 @@ class ObservedCall:
         if self.call.last_seq:
             await asyncio.to_thread(self.record.recall, self._line.store)
             self._presence.resume()
+            if self.record.hung_up_for is not None:
+                self.wish(Wish(cast(EndReason, self.record.hung_up_for), OBSERVER))
             self._remembers = True
         async with asyncio.TaskGroup() as together:
             beside = [
@@ -111,6 +116,7 @@ class ObservedCall:
                 together.create_task(self._leave_if_lost()),
                 together.create_task(self._doubt()),
                 together.create_task(self.commands.serve()),
+                together.create_task(self.caps.serve()),
                 together.create_task(self.record.recollection.catch_up(self._line.store, self._line.reads)),
             ]
             end = await self._until_over()
@@ -125,7 +131,7 @@ class ObservedCall:
         """Let the call go while it lives; whoever holds it next finds the sideband left and the gap's beginning."""
         await self._leave()
         with contextlib.suppress(StoreUnavailable):
-            await self._try_to_save(summary=self.record.recollection.summary())
+            await self._try_to_save(**self.record.recollection.columns())
 
     async def _say_the_last_word(self) -> None:
         """Tell whoever holds the call now whether it has all that was heard here, behind the rows that it gets."""
@@ -205,6 +211,7 @@ class ObservedCall:
         self._sideband, began = attached, asyncio.get_running_loop().time()
         self._presence.attached(overlapped)
         self.commands.attached(attached)
+        self.caps.attached()
         async with asyncio.TaskGroup() as beside:
             pulse = beside.create_task(self._pulse.watch(attached))
             await self._save(state="observed", observed_at=self.record.clock())
@@ -213,7 +220,7 @@ class ObservedCall:
                 await self.record.room(len(frame))
             pulse.cancel()
         await self._leave()
-        await self._save(summary=self.record.recollection.summary())
+        await self._save(**self.record.recollection.columns())
         return await self._closed(attached.closed, asyncio.get_running_loop().time() - began)
 
     async def _closed(self, close: Close, stood: float) -> Ending | None:
@@ -248,6 +255,10 @@ class ObservedCall:
         await self._wished.wait()
         if self._wish is not None and self._wish.by == OBSERVER:
             self.record.note("observer.hang_up", reason=self._wish.reason, by=OBSERVER)
+            # Whoever holds the call next, if we die now, must not take our hang-up for somebody else's.
+            with contextlib.suppress(StoreUnavailable, TimeoutError):
+                async with asyncio.timeout(self._line.limits.store_patience):
+                    await self._flush()
         await hang_up(self._line, self.call)
         self._hung_up.set()
         await asyncio.sleep(self._line.limits.close_after_hang_up)
@@ -290,7 +301,7 @@ class ObservedCall:
             ended_at=self.record.clock(),
             end_reason=end.reason,
             end_certainty=end.certainty,
-            summary=self.record.recollection.summary(),
+            **self.record.recollection.columns(),
             holder=None,
         )
         self._log.info("call_ended", reason=end.reason, certainty=end.certainty)

@@ -61,6 +61,8 @@ class Record:
         self.last_at: int | None = None
         self.left_at: int | None = None
         """When the last holder closed its sideband, where it lived to say so."""
+        self.hung_up_for: str | None = None
+        """Why an earlier holder was about to hang up by itself, where it said so; it may have died since."""
         self.peer_seen = asyncio.Event()
         if call.peer_seen_at is not None:
             self.peer_seen.set()
@@ -82,6 +84,9 @@ class Record:
             rows = events.last(db, self.number, limit=RECALLED_ROWS)
         for row in rows:
             self._note_of(row)
+            if (row.source, row.type) == OBSERVER_HANG_UP:
+                said = read(row.body) or {}
+                self.hung_up_for = said.get("reason") if said.get("by") == "observer" else self.hung_up_for
             self._allowance.is_used_up |= row.type == TRUNCATED
             if row.source == UPSTREAM:
                 self._doubles.recall(row.event_id, row.body if self._discretion.keeps_everything else None)

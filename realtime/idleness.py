@@ -31,6 +31,8 @@ class Idleness:
         self._since = since
         self._going_on: set[str] = set()
 
+        self._heard = False
+
     def hear(self, type: str, at: int) -> None:
         """One event of the upstream."""
         if type in _BEGINS:
@@ -39,7 +41,13 @@ class Idleness:
             self._going_on.discard(_ENDS[type])
         else:
             return
+        self._heard = True
         self._since = max(self._since, at)
+
+    def recall(self, since: int) -> None:
+        """It was quiet since then, as somebody else had heard; for as long as nothing was heard here."""
+        if not self._heard:
+            self._since = since
 
     def lost(self, at: int) -> None:
         """The line was away: what went on then may have ended unheard, and must not count as life for ever."""

@@ -45,8 +45,7 @@ def startable_settings() -> Settings:
         settings = Settings.load()
         settings.upstream()
         settings.credential()
-        Profiles.load(settings.profiles)
-        Prices.load(settings.prices)
+        Profiles.load(settings.profiles).require_prices(Prices.load(settings.prices))
         Store(settings.database_url).require_current()
     except (Misconfigured, SchemaBehind, StoreUnavailable) as error:
         raise SystemExit(f"switchboard: {error}") from None
