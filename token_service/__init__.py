@@ -65,7 +65,7 @@ def _wire(settings: Settings) -> Flask:
     opening = negotiation.Negotiation(store, client, upstream.kind)
     atexit.register(opening.close)
 
-    conversations = Conversations(Prices.load(settings.prices))
+    conversations = Conversations(Prices.load(settings.prices), profiles)
     app = Flask(__name__, static_folder=None)
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of Flask's default provider
     app.config.update(MAX_CONTENT_LENGTH=connect.BODY_MAX_BYTES, MAX_FORM_MEMORY_SIZE=connect.BODY_MAX_BYTES)
