@@ -106,13 +106,14 @@ class Tally:
 
     @classmethod
     def of(cls, summary: Mapping[str, Any]) -> Tally:
-        """From a call in numbers, as `summary.py` tells it. What others whisper to the model is no turn."""
-        cost = summary["cost"]
-        usd = cost["usd"]
-        amounts = cost["parts"].values() if usd is None else [usd]
+        """From a call in numbers, as `summary.py` tells it, or an older version did. What others whisper to the model
+        is no turn."""
+        cost = summary.get("cost") or {}
+        usd = cost.get("usd")
+        amounts = (cost.get("parts") or {}).values() if usd is None else [usd]
         return cls(
-            turns=summary["user_turns"] + summary["assistant_turns"],
-            tool_calls=summary["tool_calls"],
+            turns=summary.get("user_turns", 0) + summary.get("assistant_turns", 0),
+            tool_calls=summary.get("tool_calls", 0),
             spent=int(sum(map(Decimal, amounts), Decimal(0)) * MILLIONTHS),
             is_priced=usd is not None,
         )
