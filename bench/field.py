@@ -39,13 +39,13 @@ class Field:
     reader: Reader
     call_ids: list[str] = field(default_factory=list)
 
-    def open(self, calls: int, per_second: float) -> None:
-        """Open so many calls, so many each second; fails when one is refused."""
+    def open(self, calls: int, per_second: float, **query: str) -> None:
+        """Open so many calls, so many each second; fails when one is refused. `query`: of each POST /connect."""
         began = time.monotonic()
 
         def open_one(place: int) -> str:
             time.sleep(max(0.0, began + place / per_second - time.monotonic()))
-            answer = self.house.connect(OFFER)
+            answer = self.house.connect(OFFER, **query)
             assert answer.status_code == 201, answer.text
             return str(answer.headers["X-Call-Id"])
 
@@ -116,15 +116,17 @@ class Field:
 
 @contextlib.contextmanager
 def put_up(
-    folder: Path, *, rate: float, observers: int = 1, database_url: str | None = None
+    folder: Path, *, rate: float, observers: int = 1, database_url: str | None = None, **settings: str
 ) -> Iterator[Field]:
     """A field in a folder of its own, each of whose calls says `rate` events per second. Another `database_url` than
-    the folder's own SQLite file must be empty."""
+    the folder's own SQLite file must be empty. `settings`: of its environment, by their names."""
     emulator = Emulator.start(
         folder, "--events-only", "--events-per-second", str(rate), "--log-level", "warning"
     )
-    more = {"LOG_LEVEL": "warning", "PYTHONASYNCIODEBUG": ""} | (
-        {"DATABASE_URL": database_url} if database_url else {}
+    more = (
+        {"LOG_LEVEL": "warning", "PYTHONASYNCIODEBUG": ""}
+        | settings
+        | ({"DATABASE_URL": database_url} if database_url else {})
     )
     house = House.build(folder / "house", emulator.url, **more)
     for _ in range(observers - 1):
