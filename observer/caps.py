@@ -126,7 +126,7 @@ class CapWatch:
 
     def look(self) -> None:
         """Decide by what is used now."""
-        if self._caps is None or self._is_over:
+        if self._caps is None or self._is_over or self._record.hung_up_for is not None:
             return
         used = self._used()
         over = self._caps.reached(used)

@@ -45,6 +45,7 @@ class Scene:
         self.record = SimpleNamespace(
             recollection=self.recollection,
             last_seq=self.last_seq,
+            hung_up_for=None,
             clock=lambda: self.wall,
             note=lambda type, **facts: self.notes.append((type, facts)),
         )

@@ -12,6 +12,7 @@ import pytest
 
 from tests.observer.test_commands import SILENT, asked, sent
 from tests.observer.test_sideband import OFFER
+from tests.player import Attach, Player, Scenario
 from tests.processes import Emulator, House, until
 
 WRAP_UP = "Say goodbye now."
@@ -202,3 +203,19 @@ def test_the_next_holder_keeps_what_a_killed_one_began(bounded: House, far_end: 
     call = is_over(bounded, far_end, lasting, "policy_duration")
     truth = far_end.call(call["upstream_call_id"])
     assert truth["ended_at"] - truth["answered_at"] >= 5_900
+
+
+def test_a_hang_up_that_a_killed_holder_began_is_carried_out_and_keeps_its_reason(tmp_path: Path) -> None:
+    player = Player()
+    scenario = player.expect(Scenario(attaches=[Attach()], hangups=[503] * 1_000))
+    (tmp_path / "profiles.toml").write_text(PROFILES)
+    house = House.build(tmp_path, player.url, SWITCHBOARD_PROFILES=str(tmp_path / "profiles.toml")).start()
+    call_id = opened(house, "brief")
+    until(lambda: notes(house, call_id, "hang_up"), "the note of the hang-up")
+    house.observers.pop().stop(signal.SIGKILL)
+    scenario.hangups.clear()
+    house.start_observer()
+    assert house.ended(call_id)["end"] == {"reason": "policy_duration", "certainty": "stated"}
+    assert scenario.hung_up and len(notes(house, call_id, "limit_reached")) == 1
+    house.stop()
+    player.close()
