@@ -39,13 +39,13 @@ class Field:
     reader: Reader
     call_ids: list[str] = field(default_factory=list)
 
-    def open(self, calls: int, per_second: float) -> None:
-        """Open so many calls, so many each second; fails when one is refused."""
+    def open(self, calls: int, per_second: float, **query: str) -> None:
+        """Open so many calls, so many each second; fails when one is refused. `query`: of each POST /connect."""
         began = time.monotonic()
 
         def open_one(place: int) -> str:
             time.sleep(max(0.0, began + place / per_second - time.monotonic()))
-            answer = self.house.connect(OFFER)
+            answer = self.house.connect(OFFER, **query)
             assert answer.status_code == 201, answer.text
             return str(answer.headers["X-Call-Id"])
 

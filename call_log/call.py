@@ -56,6 +56,7 @@ class Call:
     erased_by: str | None
     erased_seq: int | None
     scrubbed_at: int | None
+    spent: int
     metadata: str | None = None
     failure_detail: str | None = None
 

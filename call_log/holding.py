@@ -45,6 +45,7 @@ class Changes(TypedDict, total=False):
     observed_at: int
     peer_seen_at: int
     summary: str
+    spent: int
     ended_at: int
     end_reason: EndReason
     end_certainty: Certainty

@@ -102,6 +102,8 @@ calls = Table(
     Column("erased_by", Text),
     Column("erased_seq", BigInteger),
     Column("scrubbed_at", BigInteger),
+    # Millionths of the price table's currency, as far as there are prices.
+    Column("spent", BigInteger, nullable=False, server_default="0"),
     # `ended_at IS NULL` is what the partial indexes below call open; this keeps it true.
     CheckConstraint("(state IN ('ended', 'failed')) = (ended_at IS NOT NULL)", name="over_has_a_time"),
     # A number must not come back after an erasure: events would find a new owner.
@@ -118,6 +120,7 @@ _known_upstream = calls.c.upstream_call_id.is_not(None)
 Index("uq_calls_call_id", calls.c.call_id, unique=True)
 Index("ix_calls_state", calls.c.state, calls.c.number)
 Index("ix_calls_caller", calls.c.caller, calls.c.number)
+Index("ix_calls_caller_created_at", calls.c.caller, calls.c.created_at)
 Index("ix_calls_profile", calls.c.profile, calls.c.number)
 Index("ix_calls_created_at", calls.c.created_at)
 Index(

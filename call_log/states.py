@@ -15,6 +15,7 @@ EndReason = Literal[
     "policy_idle",
     "policy_spend",
     "policy_turns",
+    "policy_tools",
     "policy_tamper",
     "policy_guardrail",
     "not_observed",

@@ -42,6 +42,7 @@ async def serve(settings: Settings, limits: Limits) -> None:
     return_big_blocks()
     upstream, credential = settings.upstream(), settings.credential()
     prices, profiles = Prices.load(settings.prices), Profiles.load(settings.profiles)
+    profiles.require_prices(prices)
     store = Store(settings.database_url, limits.store_patience)
     store.require_current()
     seal, webhook = settings.seal(), settings.webhook()

@@ -32,6 +32,8 @@ class Limits:
     (a lease lasts twice as long)."""
     steady: float = 10.0
     """A sideband that stood for so long may be dialled again at once when it is lost; others ever more slowly."""
+    uncounted: float = 30.0
+    """For so long a call with a limit of spend may run on while what it costs can't be counted."""
     session_longest: float = 61 * 60.0
     """The upstream ends every session after 60 minutes (OpenAI's guide; recorded on Azure): a call whose upstream id
     nobody knows is over by then."""

@@ -24,10 +24,11 @@ from call_log.journal import Journal
 from call_log.seal import Seal
 from call_log.store import Connection, Store, StoreUnavailable
 from call_log.work import INTENT_STALE_AFTER_MS, Work
-from observer import __version__, erasing, succession
+from observer import __version__, days, erasing, succession
 from observer.limits import Limits
 from observer.line import Line
 from observer.observed_call import ObservedCall
+from observer.recollection import Columns
 from observer.redaction import Redactions
 from observer.room import NEARLY_FULL, room
 from observer.steady import SteadyClock
@@ -165,7 +166,8 @@ class Node:
 
     def _duties(self) -> list[Coroutine[Any, Any, None]]:
         erase = erasing.erase(self._store, self._writer)
-        duties = [self._beat(), self._serve(), self._checkpoint(), self._summarise(), erase]
+        days_spent = days.watch(self._store, self._following)
+        duties = [self._beat(), self._serve(), self._checkpoint(), self._summarise(), erase, days_spent]
         if self._webhook is not None:
             duties.append(deliver(self._store, self._writer, self._webhook))
         return duties
@@ -197,7 +199,7 @@ class Node:
     async def _summarise_some(self, numbers: list[int]) -> None:
         some = [observed for number in numbers if (observed := self._following.get(number))]
         changed = [
-            (observed.call.number, observed.call.epoch, observed.record.recollection.summary())
+            (observed.call.number, observed.call.epoch, observed.record.recollection.columns())
             for observed in some
             if observed.record.recollection.summary_is_due()
         ]
@@ -205,9 +207,9 @@ class Node:
             with contextlib.suppress(StoreUnavailable):
                 await self._writer.run(partial(self._save_summaries, changed))
 
-    def _save_summaries(self, changed: list[tuple[int, int, str]], db: Connection) -> None:
-        for number, epoch, summary in changed:
-            calls.update_held(db, number, epoch, self.node_id, summary=summary)
+    def _save_summaries(self, changed: list[tuple[int, int, Columns]], db: Connection) -> None:
+        for number, epoch, columns in changed:
+            calls.update_held(db, number, epoch, self.node_id, **columns)
 
     def _wake(self, waiting: Work, free_locks: frozenset[str]) -> None:
         self._waiting, self._free_locks = waiting, free_locks

@@ -17,6 +17,7 @@ import structlog
 
 from call_log import calls
 from call_log.call import Call
+from call_log.events import EventRow
 from call_log.inbox import Message
 from call_log.inheritance import Inheritance
 from call_log.recording import last_word
@@ -24,6 +25,7 @@ from call_log.states import EndReason
 from call_log.store import StoreUnavailable
 from observer import ending
 from observer.attempts import Attempts
+from observer.caps import CapWatch
 from observer.commands import Commands
 from observer.ending import Close, Ending, Wish
 from observer.hanging_up import hang_up
@@ -54,6 +56,7 @@ class ObservedCall:
         self.call, self._line, self._inherited = call, line, inherited
         self.record = Record(call, line, self._act)
         self.commands = Commands(call, line, self.record, inherits=left is not None and left.has_commands)
+        self.caps = CapWatch(call, line, self.record, self.commands, self.wish)
         self._presence = Presence(call, line.node_id, self.record, line.limits)
         self._pulse, self._redial = Pulse(self.record, line.limits), Redial(line.limits)
         self._log = log.bind(call_id=call.call_id, epoch=call.epoch)
@@ -88,6 +91,7 @@ class ObservedCall:
     def _act(self, event: Event) -> None:
         """An event of the upstream is on disk: now something may be done about it."""
         self.commands.hear(event)
+        self.caps.hear(event)
 
     async def _read_up(self) -> None:
         """Learn what is in the log. What an earlier holder left in the inbox waits for its end, the summary for all."""
@@ -99,10 +103,15 @@ class ObservedCall:
             except StoreUnavailable:
                 await asyncio.sleep(STORE_RETRY_SECONDS)
             else:
-                self.record.recall(rows)
-                self._remembers = True
+                self._recall(rows)
         await self._line.reading_turn()
         await self.record.recollection.catch_up(self._line.store, self._line.reads)
+
+    def _recall(self, rows: list[EventRow]) -> None:
+        self.record.recall(rows)
+        if self.record.hung_up_for is not None:
+            self.wish(Wish(cast(EndReason, self.record.hung_up_for), OBSERVER))
+        self._remembers = True
 
     def wish_of(self, call: Call) -> None:
         """The wish that stands in the call's row, where one does."""
@@ -124,8 +133,8 @@ class ObservedCall:
         if self._left is not None and not self._remembers:
             self._presence.resume(self._left)
         if self._inherited is not None and not self._remembers:
-            self.record.recall(await asyncio.to_thread(self.record.read_back, self._line.store))
-            self._remembers = True  # before anything is recorded: both sidebands heard the same for a while
+            # Before anything is recorded: both sidebands heard the same for a while.
+            self._recall(await asyncio.to_thread(self.record.read_back, self._line.store))
         async with asyncio.TaskGroup() as together:
             beside = [
                 together.create_task(self._obey()),
@@ -134,6 +143,7 @@ class ObservedCall:
                 together.create_task(self._doubt()),
                 together.create_task(self.commands.serve()),
                 together.create_task(self._read_up()),
+                together.create_task(self.caps.serve()),
             ]
             end = await self._until_over()
             for task in beside:
@@ -226,6 +236,7 @@ class ObservedCall:
         self._sideband, began = attached, asyncio.get_running_loop().time()
         self._presence.attached(overlapped)
         self.commands.attached(attached)
+        self.caps.attached()
         async with asyncio.TaskGroup() as beside:
             pulse = beside.create_task(self._pulse.watch(attached))
             if not self._is_known_to_be_observed:
@@ -238,7 +249,7 @@ class ObservedCall:
                 await self.record.room(size)
             pulse.cancel()
         await self._leave()
-        await self._save(summary=self.record.recollection.summary())
+        await self._save(**self.record.recollection.columns())
         return await self._closed(attached.closed, asyncio.get_running_loop().time() - began)
 
     async def _closed(self, close: Close, stood: float) -> Ending | None:
@@ -273,6 +284,10 @@ class ObservedCall:
         await self._wished.wait()
         if self._wish is not None and self._wish.by == OBSERVER:
             self.record.note("observer.hang_up", reason=self._wish.reason, by=OBSERVER)
+            # Whoever holds the call next, if we die now, must not take our hang-up for somebody else's.
+            with contextlib.suppress(StoreUnavailable, TimeoutError):
+                async with asyncio.timeout(self._line.limits.store_patience):
+                    await self._flush()
         await hang_up(self._line, self.call)
         self._hung_up.set()
         await asyncio.sleep(self._line.limits.close_after_hang_up)
@@ -316,7 +331,7 @@ class ObservedCall:
             ended_at=self.record.clock(),
             end_reason=end.reason,
             end_certainty=end.certainty,
-            summary=self.record.recollection.summary(),
+            **self.record.recollection.columns(),
             holder=None,
         )
         self._log.info("call_ended", reason=end.reason, certainty=end.certainty)

@@ -10,18 +10,31 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Sequence
+from typing import Any, TypedDict
 
 from call_log import events
 from call_log.call import Call
 from call_log.events import EventRow
 from call_log.store import Store, StoreUnavailable
+from realtime.caps import Tally
+from realtime.events import read
 from realtime.prices import Prices
 from realtime.summary import summarise
-from realtime.turns import Conversation
+from realtime.turns import OBSERVER, Conversation
 
 READ_ROWS = 500
 """At once: as many take the event loop a few milliseconds to fold."""
 RETRY_SECONDS = 0.5
+NEAR = "observer.limit_near"
+WRAP_UP = "wrap_up_"
+"""Begins the id of the command by which the model is asked to say goodbye."""
+
+
+class Columns(TypedDict):
+    """Of the call's row. `summary` is JSON text."""
+
+    summary: str
+    spent: int
 
 
 class Recollection:
@@ -34,6 +47,10 @@ class Recollection:
         self._conversation, self._prices = Conversation(), prices
         self._models = call.underlying, call.transcription
         self._last_summary, self._summarised_seq = call.summary, 0
+        self._last_tally = Tally.of(json.loads(call.summary)) if call.summary else Tally()
+        self.spent_written = call.spent
+        self.marks: set[str] = set()
+        """What was said of the call's limits: `wrap_up_<limit>`, `observer.limit_near:<limit>`."""
 
     @property
     def is_whole(self) -> bool:
@@ -57,22 +74,48 @@ class Recollection:
             else:
                 self._fold(rows)
 
+    @property
+    def folded_seq(self) -> int:
+        """The last line that is folded."""
+        return self._conversation.last_seq
+
+    def tally(self) -> Tally:
+        """What the call has used; as the last summary told it, until everything is folded."""
+        return Tally.of(self._summarised()) if self.is_whole else self._last_tally
+
+    def quiet_ms(self, now: int, since: int) -> int:
+        """For how long nobody has spoken, counted from `since` at the earliest (UTC milliseconds)."""
+        return self._conversation.quiet_ms(now, since)
+
     def summary_is_due(self) -> bool:
         """Whether anything was folded since the last summary."""
         return self.is_whole and self._summarised_seq < self._conversation.last_seq
 
-    def summary(self) -> str:
-        """What the call's row says of the conversation, as JSON text; as it was, until everything is folded."""
+    def columns(self) -> Columns:
+        """What the call's row says of the conversation; as it was, until everything is folded."""
         if self._last_summary is not None and not self.is_whole:
-            return self._last_summary
+            return {"summary": self._last_summary, "spent": self.spent_written}
         self._summarised_seq = self._conversation.last_seq
-        return json.dumps(summarise(self._conversation, self._prices, *self._models))
+        summary = self._summarised()
+        self.spent_written = Tally.of(summary).spent
+        return {"summary": json.dumps(summary), "spent": self.spent_written}
+
+    def _summarised(self) -> dict[str, Any]:
+        return summarise(self._conversation, self._prices, *self._models)
 
     def _fold(self, rows: Sequence[EventRow]) -> None:
         self._accuse(self._number)
         for row in rows:
             self._conversation.hear(row.seq, row.at, row.source, row.body)
+            if row.source == OBSERVER:
+                self._mark(row)
         self._accuse(0)
+
+    def _mark(self, row: EventRow) -> None:
+        if row.event_id is not None and row.event_id.startswith(WRAP_UP):
+            self.marks.add(row.event_id)
+        elif row.type == NEAR:
+            self.marks.add(f"{NEAR}:{(read(row.body) or {}).get('limit')}")
 
     def _read(self, store: Store) -> list[EventRow]:
         with store.reading() as db:

@@ -59,6 +59,8 @@ class Record:
         self._discretion = Discretion(line.redactions.rule(call), self._append)
         self.recollection = Recollection(call, line.prices, line.lock.accuse)
         self.last_at: int | None = None
+        self.hung_up_for: str | None = None
+        """Why an earlier holder was about to hang up by itself, where it said so; it may have died since."""
         self.peer_seen = asyncio.Event()
         if call.peer_seen_at is not None:
             self.peer_seen.set()
@@ -83,6 +85,9 @@ class Record:
         """What earlier holders wrote is known from here on: its events, its troubles, whether it was too much."""
         for row in rows:
             self._trouble.hear(row)
+            if (row.source, row.type) == OBSERVER_HANG_UP:
+                said = read(row.body) or {}
+                self.hung_up_for = said.get("reason") if said.get("by") == "observer" else self.hung_up_for
             self._allowance.is_used_up |= row.type == TRUNCATED
             if row.source == UPSTREAM:
                 self._doubles.recall(row.event_id, row.body if self._discretion.keeps_everything else None)

@@ -81,6 +81,7 @@ ACTED_ON: Final = frozenset(
         AUDIO_TRANSCRIPT_DONE,
         TEXT_DONE,
         SPEECH_STARTED,
+        SPEECH_STOPPED,
         COMMITTED,
         INPUT_CLEARED,
         AUDIO_STARTED,

@@ -8,6 +8,7 @@ from typing import Final
 
 from realtime import events, fold_items, fold_responses, fold_speech
 from realtime.fields import Event
+from realtime.idleness import Idleness
 from realtime.state import State
 
 IDS_REMEMBERED = 1_000
@@ -18,11 +19,13 @@ class Fold(State):
 
     def __init__(self) -> None:
         super().__init__()
+        self.idleness = Idleness()
         self._seen: dict[str, None] = {}
 
     def hear(self, seq: int, at: int, raw: bytes) -> None:
         """One event of the upstream; its id counts once, however often it comes among the last thousand."""
         head = events.header(raw)
+        self.idleness.hear(head.type, at)
         ear = _EARS.get(head.type)
         event = events.read(raw) if ear and head.event_id not in self._seen else None
         if ear is None or event is None:

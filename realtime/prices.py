@@ -71,6 +71,10 @@ class Prices:
         ours = PriceTable.read(OURS)
         return cls(ours if path is None else ours.under(PriceTable.read(path)))
 
+    def knows(self, model: str) -> bool:
+        """Whether this model, or deployment, has a price."""
+        return self._table.find(model) is not None
+
     def cost(self, totals: Mapping[str, Any], model: str | None, transcription_model: str | None) -> Cost:
         """Of one call: `totals` as `Usage.totals()` gives them. `model`: on Azure the underlying model, or a deployment
         that the table's [deployments] names. A transcription is priced only where there was one."""

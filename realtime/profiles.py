@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from realtime.caps import Caps
 from realtime.errors import Misconfigured
+from realtime.prices import Prices
 from realtime.redaction import Redaction
 
 DEFAULT = "default"
@@ -29,6 +31,7 @@ _KEYS = (
     "underlying",
     "retention_days",
     "redact",
+    "limits",
     "session",
 )
 RETENTION_LONGEST_DAYS = 36_500
@@ -41,7 +44,8 @@ class Profile:
     the two differ. `transcription`: the model or deployment that writes down the caller's words, None for none.
     `recording`: one of RECORDING_MODES. `consent`: the version of the statement without which no call is opened, None
     where none is asked for. `retention_days`: for so long after its end a call is kept, None for ever. `redact`: what
-    is taken out of every text before it is stored. `session`: whatever else of the GA session object, as it stands."""
+    is taken out of every text before it is stored. `limits`: what a call may use. `session`: whatever else of the GA
+    session object, as it stands."""
 
     name: str
     model: str
@@ -53,6 +57,7 @@ class Profile:
     underlying: str | None = None
     retention_days: int | None = None
     redact: Redaction | None = None
+    limits: Caps | None = None
     session: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -62,8 +67,8 @@ class Profile:
 
     @property
     def needs_connect(self) -> bool:
-        """Whether its calls must go through us: a direct one would be neither recorded nor agreed to."""
-        return self.recording == "required" or self.consent is not None
+        """Whether its calls must go through us: a direct one would be neither recorded nor agreed to nor bounded."""
+        return self.recording == "required" or self.consent is not None or self.limits is not None
 
     @property
     def keeps_words(self) -> bool:
@@ -98,6 +103,17 @@ class Profiles:
 
     def get(self, name: str) -> Profile | None:
         return self._profiles.get(name)
+
+    def require_prices(self, prices: Prices) -> None:
+        """Raises Misconfigured where a limit of spend can't be kept, because there is no price to count by."""
+        for name, profile in self._profiles.items():
+            models = [profile.priced_as] + ([profile.transcription] if profile.transcription else [])
+            unpriced = [model for model in models if not prices.knows(model)]
+            if unpriced and profile.limits is not None and profile.limits.is_about_money:
+                raise Misconfigured(
+                    f"profile {name}: its limits of spend can't be kept, because {unpriced[0]} has no price; add one "
+                    "to the file of SWITCHBOARD_PRICES (or name its model there, in [deployments])."
+                )
 
     @property
     def names(self) -> list[str]:
@@ -139,6 +155,7 @@ def _profile(file: str, name: str, table: object) -> Profile:
         underlying=_text(where, table, "underlying") if "underlying" in table else None,
         retention_days=_days(where, table["retention_days"]) if "retention_days" in table else None,
         redact=_redact(where, table),
+        limits=_limits(where, table),
         session=_session(where, table.get("session", {})),
     )
 
@@ -191,6 +208,14 @@ def _redact(where: str, table: Mapping[str, Any]) -> Redaction | None:
     if "redact" not in table:
         return None
     return Redaction.read(where.removesuffix("]") + ".redact]", table["redact"])
+
+
+def _limits(where: str, table: Mapping[str, Any]) -> Caps | None:
+    if "limits" not in table:
+        return None
+    if table.get("recording") == "off":
+        raise Misconfigured(f"{where}: limits can't be kept where recording is 'off': no observer is there.")
+    return Caps.read(where.removesuffix("]") + ".limits]", table["limits"])
 
 
 def _session(where: str, session: object) -> Mapping[str, Any]:

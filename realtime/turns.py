@@ -13,12 +13,14 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from realtime import heard
+from realtime.events import header
 from realtime.fold import Fold
 from realtime.items import Item, Role
 from realtime.responses import OUTCOMES, Response
 from realtime.usage import audio_tokens_said
 
-UPSTREAM = "upstream"
+UPSTREAM, OBSERVER = "upstream", "observer"
+ATTACHED = "observer.attached"
 
 
 @dataclass(frozen=True)
@@ -86,12 +88,19 @@ class Conversation:
         self._fold = Fold()
 
     def hear(self, seq: int, at: int, source: str, raw: bytes) -> None:
-        """One line of the log. Only the upstream's events mean anything here; a line heard already is passed over."""
+        """One line of the log; one that was heard already is passed over. Of other lines than the upstream's only those
+        mean anything here that tell of its line: what went on before may have ended unheard."""
         if seq <= self.last_seq:
             return
         self.last_seq = seq
         if source == UPSTREAM:
             self._fold.hear(seq, at, raw)
+        elif source == OBSERVER and header(raw).type == ATTACHED:
+            self._fold.idleness.lost(at)
+
+    def quiet_ms(self, now: int, since: int) -> int:
+        """For how long nobody has spoken nor the model answered, counted from `since` at the earliest."""
+        return self._fold.idleness.quiet_ms(now, since)
 
     @property
     def turns(self) -> list[Turn]:

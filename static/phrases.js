@@ -20,6 +20,7 @@ export const ENDS = {
   policy_idle: "Nobody spoke for too long",
   policy_spend: "The spending limit was reached",
   policy_turns: "The limit of turns was reached",
+  policy_tools: "The limit of tool calls was reached",
   policy_tamper: "The session was tampered with",
   policy_guardrail: "A guardrail ended it",
   not_observed: "It could not be observed",

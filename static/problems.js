@@ -42,6 +42,7 @@ const SERVER = {
   consent_required: ["This profile asks for your consent.", "Read the statement and agree to it, then start again."],
   bad_consent: ["The server could not accept your consent.", "Set this device's clock right, reload the page and start again."],
   no_offer: ["The server did not get an offer.", "Something between here and the server changed the request. Reload the page and start again."],
+  spend_limit: ["You have spent what one day allows.", "Start again after midnight UTC."],
   offer_rejected: ["The offer was refused.", "Reload the page and start again, or try another browser."],
   not_an_offer: ["The server could not read the offer.", "Reload the page and start again, or try another browser."],
   unknown_profile: ["No profile has the name that stands in the address.", "Take ?profile= out of the address, or add the profile to profiles.toml."],
@@ -56,7 +57,7 @@ const SERVER = {
   upstream_credential: ["The server cannot get a credential just now.", "Start again {soon}; whoever runs this server has to check its identity."],
   needs_connect: [
     "This profile does not allow a direct call.",
-    "It wants its calls recorded or limited, and a direct call can be neither. Take `?via=token` out of the address.",
+    "It wants its calls recorded, agreed to or limited, and a direct call can be none of these. Take `?via=token` out of the address.",
   ],
   token_refused: ["The upstream refused the token.", "It may have been used or run out. Start again."],
   upstream_out_of_reach: [

@@ -47,8 +47,7 @@ def startable_settings() -> Settings:
         settings = Settings.load()
         settings.upstream()
         settings.credential()
-        Profiles.load(settings.profiles)
-        Prices.load(settings.prices)
+        Profiles.load(settings.profiles).require_prices(Prices.load(settings.prices))
         Store(settings.database_url).require_current()
     except (Misconfigured, SchemaBehind, StoreUnavailable) as error:
         raise SystemExit(f"switchboard: {error}") from None
@@ -68,7 +67,7 @@ def _wire(settings: Settings) -> Flask:
     opening = negotiation.Negotiation(store, client, upstream.kind, tells=settings.webhook_url is not None)
     atexit.register(opening.close)
 
-    conversations = Conversations(Prices.load(settings.prices))
+    conversations = Conversations(Prices.load(settings.prices), profiles)
     app = Flask(__name__, static_folder=None)
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of Flask's default provider
     app.config.update(MAX_CONTENT_LENGTH=connect.BODY_MAX_BYTES, MAX_FORM_MEMORY_SIZE=connect.BODY_MAX_BYTES)

@@ -7,16 +7,19 @@ keep and resume folds; what an event means is realtime/turns.py's.
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Any
 
 from call_log import events
 from call_log.call import Call
 from call_log.store import Connection
 from realtime.prices import Prices
+from realtime.profiles import Profiles
 from realtime.summary import summarise
 from realtime.turns import Conversation, Turn
-from token_service import views
+from token_service import limits, views
 
 WATCHED_MAX = 256
 READ_ROWS = 1_000
@@ -25,23 +28,33 @@ READ_ROWS = 1_000
 class Conversations:
     """At most WATCHED_MAX folds; the one that was looked at longest ago is let go first."""
 
-    def __init__(self, prices: Prices) -> None:
-        self._prices = prices
+    def __init__(
+        self,
+        prices: Prices,
+        profiles: Profiles,
+        clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    ) -> None:
+        self._prices, self._profiles, self._clock = prices, profiles, clock
         self._lock = threading.Lock()
         self._watched: OrderedDict[int, tuple[threading.Lock, Conversation]] = OrderedDict()
 
     def of(self, db: Connection, call: Call, after: int, *, everything: bool) -> dict[str, object]:
-        """The turns that changed after `after`, the conversation in numbers, and how far the fold has come; of
-        an erased call no turns, and the numbers of its row stand."""
+        """The turns that changed after `after`, the conversation in numbers, what is left of its limits, and how far
+        the fold has come; of an erased call no turns, and the numbers of its row stand."""
         if call.erased_at is not None:
             self._forget(call.number)
-            return {"turns": [], "last_seq": call.last_seq}
+            return {"turns": [], "limits": [], "last_seq": call.last_seq}
         lock, conversation = self._watch(call.number)
         with lock:
             _catch_up(db, call.number, conversation)
             changed = conversation.changed_since(after)
+            summary = self._summary(call, conversation)
+            profile = self._profiles.get(call.profile)
+            caps = profile.limits if profile else None
+            left = limits.left(db, call, caps, conversation, summary, self._clock(), everything=everything)
             return {
-                "summary": views.summary(self._summary(call, conversation), everything=everything),
+                "summary": views.summary(summary, everything=everything),
+                "limits": left,
                 "turns": [views.turn(turn) for turn in views.turns(changed, everything=everything)],
                 "last_seq": conversation.last_seq,
             }

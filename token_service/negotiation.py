@@ -18,6 +18,7 @@ A call whose recording is off has no observer: this process obeys every wish of 
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -26,10 +27,10 @@ from typing import cast
 
 import structlog
 
-from call_log import calls, nodes
+from call_log import calls, nodes, spending
 from call_log.call import Call
 from call_log.states import EndReason
-from call_log.store import Store, StoreUnavailable
+from call_log.store import Connection, Store, StoreUnavailable
 from realtime.client import Client, Negotiated
 from realtime.deadline import Deadline
 from realtime.errors import UpstreamError, UpstreamUnreachable
@@ -55,6 +56,7 @@ NO_ID = "The upstream did not name the call, so that it can't be recorded; this 
 NOT_OBSERVED = (
     "No observer attached in time, so the call was hung up: this profile's calls are recorded from the start."
 )
+SPEND_LIMIT = "You have spent what this profile allows for one day; try again after midnight UTC."
 ENDED_MEANWHILE = "Somebody hung this call up while it was being dialled."
 
 
@@ -126,6 +128,7 @@ class Negotiation:
     def _dial(self, intent: Intent) -> str:
         call_id = calls.new_call_id()
         with self._store.writing() as db:
+            self._check_day(db, intent)
             if not nodes.with_room(db):
                 if intent.profile.recording != OFF:
                     raise Problem(503, "no_observer", FULL if nodes.live(db) else NO_OBSERVER, retry_after=2)
@@ -149,6 +152,15 @@ class Negotiation:
                 at=self._clock(),
             )
         return call_id
+
+    def _check_day(self, db: Connection, intent: Intent) -> None:
+        """Refuse a caller who has spent what its profile allows for a day. What calls that are going on will spend is
+        not known: when they use the rest up, their observers end them."""
+        most = intent.profile.limits.spend_per_day if intent.profile.limits else None
+        now = self._clock()
+        if most is not None and spending.of_caller(db, intent.caller, spending.day_of(now)) >= most:
+            left = spending.DAY_MS - now % spending.DAY_MS
+            raise Problem(429, "spend_limit", SPEND_LIMIT, retry_after=math.ceil(left / 1000))
 
     def _ask_upstream(self, intent: Intent, deadline: Deadline) -> Negotiated:
         session = intent.profile.session_object()

@@ -43,6 +43,7 @@ def the_call() -> Call:
         "peer_seen_at": None,
         "salt": None,
         "summary": None,
+        "spent": 0,
     }
     return cast(Call, SimpleNamespace(**facts))
 
