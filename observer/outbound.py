@@ -58,7 +58,9 @@ def check_url(where: str, url: str, *, private: bool) -> None:
     if parts.scheme not in ("https", "http") or not parts.hostname or parts.username or parts.fragment:
         raise Misconfigured(f"{where}: must be an https:// address without user names and fragments.")
     if parts.scheme == "http" and not private:
-        raise Misconfigured(f"{where}: must be https://, because what is sent there is nobody else's to read.")
+        raise Misconfigured(
+            f"{where}: must be https://, because what is sent there is nobody else's to read."
+        )
     literal = _address(parts.hostname)
     if not private and (parts.hostname == "localhost" or (literal is not None and not literal.is_global)):
         raise Misconfigured(
@@ -81,7 +83,12 @@ def signed(secret: Secret, message_id: str, at: int, body: bytes) -> dict[str, s
 
 def _key(secret: Secret) -> bytes:
     text = secret.reveal()
-    return base64.b64decode(text.removeprefix("whsec_")) if text.startswith("whsec_") else text.encode()
+    if not text.startswith("whsec_"):
+        return text.encode()
+    try:
+        return base64.b64decode(text.removeprefix("whsec_"), validate=True)
+    except ValueError:
+        raise Misconfigured("SWITCHBOARD_WEBHOOK_SECRET begins with whsec_, but no base64 follows.") from None
 
 
 class Outbound:
@@ -94,9 +101,14 @@ class Outbound:
     def post(
         self, url: str, body: bytes, headers: Mapping[str, str], *, seconds: float, most_bytes: int
     ) -> Answer:
-        """One request and its answer, all within `seconds`; a redirect is an answer like any other. Raises NotSent."""
+        """One request and its answer; a redirect is an answer like any other. Raises NotSent. An answer that drips is
+        given up after `seconds`, one that then falls silent after as many again."""
         until = time.monotonic() + seconds
-        sent = {"content-type": "application/json", "user-agent": "switchboard"} | dict(headers)
+        sent = {
+            "content-type": "application/json",
+            "user-agent": "switchboard",
+            "accept-encoding": "identity",
+        } | dict(headers)
         try:
             with self._session().post(
                 url,
@@ -125,7 +137,8 @@ class Outbound:
 def _read(response: requests.Response, until: float, most_bytes: int) -> Answer:
     """A read's timeout bounds each read alone: an answer that drips is cut off here."""
     body = b""
-    for piece in response.iter_content(READ_AT_ONCE):
+    # read1: whatever has come. `iter_content` would wait for a full piece of something that drips.
+    while piece := response.raw.read1(READ_AT_ONCE):
         body += piece
         if len(body) > most_bytes:
             return Answer(response.status_code, body[:most_bytes], is_whole=False)
