@@ -14,6 +14,7 @@ from typing import Any
 
 from realtime.errors import Misconfigured
 from realtime.redaction import Redaction
+from realtime.toolbox import Tool, read_tools
 
 DEFAULT = "default"
 RECORDING_MODES = ("preferred", "required", "metadata", "off")
@@ -29,6 +30,7 @@ _KEYS = (
     "underlying",
     "retention_days",
     "redact",
+    "tools",
     "session",
 )
 RETENTION_LONGEST_DAYS = 36_500
@@ -41,7 +43,8 @@ class Profile:
     the two differ. `transcription`: the model or deployment that writes down the caller's words, None for none.
     `recording`: one of RECORDING_MODES. `consent`: the version of the statement without which no call is opened, None
     where none is asked for. `retention_days`: for so long after its end a call is kept, None for ever. `redact`: what
-    is taken out of every text before it is stored. `session`: whatever else of the GA session object, as it stands."""
+    is taken out of every text before it is stored. `tools`: what the observer runs for the model. `session`: whatever
+    else of the GA session object, as it stands."""
 
     name: str
     model: str
@@ -53,6 +56,7 @@ class Profile:
     underlying: str | None = None
     retention_days: int | None = None
     redact: Redaction | None = None
+    tools: Mapping[str, Tool] = field(default_factory=dict)
     session: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -62,8 +66,9 @@ class Profile:
 
     @property
     def needs_connect(self) -> bool:
-        """Whether its calls must go through us: a direct one would be neither recorded nor agreed to."""
-        return self.recording == "required" or self.consent is not None
+        """Whether its calls must go through us: a direct one would be neither recorded nor agreed to, and its
+        tools would not run."""
+        return self.recording == "required" or self.consent is not None or bool(self.tools)
 
     @property
     def keeps_words(self) -> bool:
@@ -79,7 +84,10 @@ class Profile:
             session["audio"] = {"input": {"transcription": {"model": self.transcription}}}
         if self.voice is not None:
             session.setdefault("audio", {})["output"] = {"voice": self.voice}
-        return _lay_over(session, self.session)
+        _lay_over(session, self.session)
+        if self.tools:
+            session["tools"] = session.get("tools", []) + [tool.as_json() for tool in self.tools.values()]
+        return session
 
 
 class Profiles:
@@ -139,6 +147,7 @@ def _profile(file: str, name: str, table: object) -> Profile:
         underlying=_text(where, table, "underlying") if "underlying" in table else None,
         retention_days=_days(where, table["retention_days"]) if "retention_days" in table else None,
         redact=_redact(where, table),
+        tools=_tools(where, table),
         session=_session(where, table.get("session", {})),
     )
 
@@ -191,6 +200,14 @@ def _redact(where: str, table: Mapping[str, Any]) -> Redaction | None:
     if "redact" not in table:
         return None
     return Redaction.read(where.removesuffix("]") + ".redact]", table["redact"])
+
+
+def _tools(where: str, table: Mapping[str, Any]) -> Mapping[str, Tool]:
+    if "tools" not in table:
+        return {}
+    if table.get("recording") == "off":
+        raise Misconfigured(f"{where}: recording is 'off', so that no observer is there to run its tools.")
+    return read_tools(where, table["tools"], _session(where, table.get("session", {})))
 
 
 def _session(where: str, session: object) -> Mapping[str, Any]:
