@@ -33,7 +33,7 @@ REFUSALS: Final = {
     "bad_result": "The tool answered something that can't be passed on.",
     "too_large": "The tool answered more than can be passed on.",
     "interrupted": "The tool was not run, because the service was interrupted; call it again if it is still needed.",
-    "holder_changed": "The service was interrupted while the tool ran: its outcome is unknown, and it is not run again.",
+    "holder_changed": "The service was interrupted while the tool ran: the outcome is unknown; it is not run again.",
 }
 """What the model is told, by the code that the record has."""
 
@@ -69,9 +69,9 @@ def announced(event: Event) -> Announced | None:
     items = output if isinstance(output, list) else []
     found = {call.id: call for item in items if isinstance(item, dict) and (call := _call(item)) is not None}
     response_id = text_of(response, "id")
-    if not found or not response_id:
+    if not found or not _is_id(response_id):
         return None
-    return Announced(response_id, list(found.values())[:CALLS_MOST])
+    return Announced(str(response_id), list(found.values())[:CALLS_MOST])
 
 
 def _call(item: Event) -> FunctionCall | None:
@@ -84,6 +84,10 @@ def _call(item: Event) -> FunctionCall | None:
     ):
         return None
     return FunctionCall(call_id, name, text_of(item, "arguments"))
+
+
+def _is_id(text: str | None) -> bool:
+    return events.is_name(text) and len(str(text)) <= events.EVENT_ID_LIMIT
 
 
 def command_id(function_call_id: str) -> str:
