@@ -10,6 +10,7 @@ import structlog
 import uvloop
 
 from call_log.store import SchemaBehind, Store, StoreUnavailable
+from observer.http_tools import HttpTools
 from observer.limits import Limits
 from observer.node import Node, NodeLost, WriterDied
 from observer.redaction import Redactions
@@ -42,7 +43,7 @@ async def serve(settings: Settings, limits: Limits) -> None:
     prices, profiles = Prices.load(settings.prices), Profiles.load(settings.profiles)
     store = Store(settings.database_url, limits.store_patience)
     store.require_current()
-    seal = settings.seal()
+    seal, http_tools = settings.seal(), HttpTools(profiles, settings.tools_secret())
     if seal is None:
         log.warning("events_unsealed", hint=UNSEALED)
     client = Client(upstream, credential)
@@ -51,7 +52,9 @@ async def serve(settings: Settings, limits: Limits) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     redactions = Redactions(profiles, limits)
     try:
-        await Node(store, upstream, credential, client, prices, limits, redactions, profiles, seal).run(stop)
+        await Node(
+            store, upstream, credential, client, prices, limits, redactions, profiles, http_tools, seal
+        ).run(stop)
     except* (NodeLost, WriterDied) as lost:
         log.error(
             "node_lost", reason=type(lost.exceptions[0]).__name__, hint="its calls go to the next observer"

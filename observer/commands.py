@@ -12,6 +12,7 @@ import contextlib
 import json
 import secrets
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -77,6 +78,8 @@ class Commands:
         self._woken = asyncio.Event()
         self._questions: dict[str, Pending] = {}
         self._inherited = call.last_seq == 0
+        self.decide: Callable[[Event, str], str | None] = lambda asked, by: "not_waiting"
+        """Takes an operator's decision on a tool, `(asked, by)`; says why it has no effect, where it has none."""
 
     # -- what comes ------------------------------------------------------------------------------------------------
 
@@ -192,6 +195,10 @@ class Commands:
         command_id = pending.command.command_id
         if pending.command.type in MUTING:
             self.is_muted = pending.command.type == "mute"
+        if pending.command.type in acts.DECISIONS:
+            refused = self.decide(pending.asked, pending.command.by)
+            self._settle(Settled(command_id, "refused" if refused else "confirmed", refused))
+            return
         if not pending.steps:
             self._settle(Settled(command_id, "confirmed", "nothing_to_do"))
             return
@@ -223,6 +230,9 @@ class Commands:
             return
         self._inherited = True
         for pending in left:
+            if pending.command.type in acts.DECISIONS:  # no event tells; the tool's own state does
+                self._settle(Settled(pending.command.command_id, "unknown", "holder_changed"))
+                continue
             self._await_answers(pending)
             for question in _questions(pending):
                 self._questions[question["event_id"]] = pending

@@ -24,11 +24,13 @@ from call_log.seal import Seal
 from call_log.store import Connection, Store, StoreUnavailable
 from call_log.work import INTENT_STALE_AFTER_MS, Work
 from observer import __version__, erasing, succession
+from observer.http_tools import HttpTools
 from observer.limits import Limits
 from observer.line import Line
 from observer.observed_call import ObservedCall
 from observer.redaction import Redactions
 from observer.room import NEARLY_FULL, room
+from observer.tool_pool import Pool
 from observer.watch import CallLogWatch
 from observer.writer import Writer, wall_clock
 from realtime.client import Client, tls_context
@@ -71,6 +73,7 @@ class Node:
         limits: Limits,
         redactions: Redactions,
         profiles: Profiles,
+        http_tools: HttpTools,
         seal: Seal | None = None,
     ) -> None:
         self.node_id = f"node_{secrets.token_hex(8)}"
@@ -92,6 +95,8 @@ class Node:
             lock=self._lock,
             dials=asyncio.Semaphore(limits.dials_at_once),
             reads=asyncio.Semaphore(READS_AT_ONCE),
+            tool_pool=Pool(),
+            http_tools=http_tools,
             leaving=asyncio.Event(),
             seal=seal,
         )

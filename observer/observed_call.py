@@ -32,6 +32,7 @@ from observer.pulse import Pulse
 from observer.record import Record
 from observer.redial import Redial
 from observer.sideband import Sideband
+from observer.tools import Tools
 from realtime.fields import Event
 
 log = structlog.get_logger()
@@ -49,6 +50,7 @@ class ObservedCall:
         self.call, self._line, self._inherited = call, line, inherited
         self.record = Record(call, line, self._act)
         self.commands = Commands(call, line, self.record)
+        self._tools = Tools(call, line, self.record, self.commands)
         self._presence = Presence(call, line.node_id, self.record, line.limits)
         self._pulse, self._redial = Pulse(self.record, line.limits), Redial(line.limits)
         self._log = log.bind(call_id=call.call_id, epoch=call.epoch)
@@ -82,6 +84,7 @@ class ObservedCall:
     def _act(self, event: Event) -> None:
         """An event of the upstream is on disk: now something may be done about it."""
         self.commands.hear(event)
+        self._tools.hear(event)
 
     def wish_of(self, call: Call) -> None:
         """The wish that stands in the call's row, where one does."""
@@ -111,6 +114,7 @@ class ObservedCall:
                 together.create_task(self._leave_if_lost()),
                 together.create_task(self._doubt()),
                 together.create_task(self.commands.serve()),
+                together.create_task(self._tools.serve()),
                 together.create_task(self.record.recollection.catch_up(self._line.store, self._line.reads)),
             ]
             end = await self._until_over()

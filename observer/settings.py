@@ -6,6 +6,7 @@ from pydantic import Field, SecretStr
 
 from call_log.seal import BadKey, Seal
 from realtime.errors import Misconfigured
+from realtime.secret import Secret
 from realtime.settings import UpstreamSettings
 
 OF_OTHERS = frozenset(
@@ -22,6 +23,10 @@ class Settings(UpstreamSettings):
     def load(cls) -> Settings:
         """The settings of this process. Raises Misconfigured with one sentence."""
         return cls.from_environment(OF_OTHERS)
+
+    def tools_secret(self) -> Secret | None:
+        """What requests to tools are signed with; None where it is not set."""
+        return Secret(self.webhook_secret.get_secret_value()) if self.webhook_secret else None
 
     def seal(self) -> Seal | None:
         """What seals events; None where no key is set. Raises Misconfigured."""

@@ -48,6 +48,7 @@ class UpstreamSettings(BaseSettings):
     profiles: Path = Field(default=Path("profiles.toml"), validation_alias="SWITCHBOARD_PROFILES")
     prices: Path | None = Field(default=None, validation_alias="SWITCHBOARD_PRICES")
     database_url: str = Field(default="sqlite:///var/switchboard.db", validation_alias="DATABASE_URL")
+    webhook_secret: SecretStr | None = Field(default=None, validation_alias="SWITCHBOARD_WEBHOOK_SECRET")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", validation_alias="LOG_LEVEL"
     )
