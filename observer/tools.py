@@ -7,7 +7,6 @@ first, then one request for the next response. Which calls count and what the mo
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,7 +21,7 @@ from observer.commands import TOOL, Commands
 from observer.line import Line
 from observer.record import Record
 from observer.tool_pool import OF_ONE_CALL, Result, told
-from observer.tools_left import Left, left_behind
+from observer.tools_left import Left, Memory, recall
 from realtime import tool_calls
 from realtime.fields import Event
 from realtime.tool_calls import ROUNDS_MOST, Announced, FunctionCall, refusal
@@ -55,7 +54,7 @@ class Answer:
 
 @dataclass(eq=False)
 class Job:
-    """One function call on its way. Either `refused`, or `work`, with `decision` before it where an operator is asked."""
+    """One function call on its way. Either `refused`, or `work`; `decision` comes first where an operator is asked."""
 
     call: FunctionCall
     tool: Tool | None = None
@@ -92,6 +91,7 @@ class Tools:
         self._announced: deque[Announced] = deque()
         self._waiting: dict[str, Job] = {}
         self._open = self._rounds = 0
+        self._metadata: dict[str, Any] = {}
         self._woken = asyncio.Event()
         commands.decide = self.decide
 
@@ -123,7 +123,9 @@ class Tools:
         self._waiting.clear()
         self._open = 0
         async with asyncio.TaskGroup() as together:
-            for left in await self._left_behind():
+            memory = await self._recall()
+            self._metadata = memory.metadata
+            for left in memory.left:
                 together.create_task(self._resume(left))
             while True:
                 while self._announced:
@@ -205,8 +207,7 @@ class Tools:
     def _work(self, tool: Tool, call: FunctionCall, arguments: dict[str, Any]) -> Callable[[], Result] | None:
         """Raises ValueError for arguments that the tool does not take."""
         if tool.signature is not None:
-            metadata = json.loads(self._call.metadata) if self._call.metadata else {}
-            context = Context(self._call.call_id, self._call.caller, self._call.profile, metadata)
+            context = Context(self._call.call_id, self._call.caller, self._call.profile, self._metadata)
             function = tool.signature.bound(arguments, context)
             return lambda: told(function())
         if tool.kind == "operator":
@@ -324,11 +325,11 @@ class Tools:
 
     # -- what an earlier holder left ---------------------------------------------------------------------------------
 
-    async def _left_behind(self) -> list[Left]:
+    async def _recall(self) -> Memory:
         while True:
             try:
                 return await asyncio.to_thread(
-                    left_behind, self._line.store, self._call.number, self._record.clock(), self._keeps_words
+                    recall, self._line.store, self._call.call_id, self._record.clock(), self._keeps_words
                 )
             except StoreUnavailable:
                 await asyncio.sleep(STORE_RETRY_SECONDS)

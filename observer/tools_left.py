@@ -5,10 +5,12 @@ Reads the call's events, its runs and its commands, and decides; it runs and wri
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
-from call_log import events, tool_runs
+from call_log import calls, events, tool_runs
 from call_log.events import EventRow
 from call_log.store import Store
 from call_log.tool_runs import OPEN, Run, State
@@ -32,16 +34,28 @@ class Left:
     given: list[str] = field(default_factory=list)
 
 
-def left_behind(store: Store, number: int, now: int, keeps_words: bool) -> list[Left]:
+@dataclass(frozen=True)
+class Memory:
+    """What a holder must know before it does anything. `metadata`: what the page gave with the offer."""
+
+    metadata: dict[str, Any]
+    left: list[Left]
+
+
+def recall(store: Store, call_id: str, now: int, keeps_words: bool) -> Memory:
     """All of it, for one call. Blocks. `keeps_words`: whether the arguments in the log are what the model wrote."""
     with store.reading() as db:
+        call = calls.find(db, call_id)
+        if call is None:
+            return Memory({}, [])
+        number = call.number
         runs = tool_runs.of_call(db, number)
         rows = events.last(db, number, limit=RESPONSES_RECALLED, type=RESPONSE_DONE)
         heard = [(row.at, said) for row in rows if (said := _announced(row, keeps_words)) is not None]
         ids = [command_id(run.function_call_id) for run in runs]
         ids += [Announced(run.response_id, []).command_id for run in runs]
         sent = tool_runs.commanded(db, number, ids)
-    return judge(runs, heard, sent, now)
+    return Memory(json.loads(call.metadata or "{}"), judge(runs, heard, sent, now))
 
 
 def _announced(row: EventRow, keeps_words: bool) -> Announced | None:

@@ -9,7 +9,7 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, request
 
 from access import Right
-from call_log import calls, events
+from call_log import calls, events, tool_runs
 from call_log.call import Call
 from call_log.store import Connection, Store
 from token_service import exports, principals, queries, views
@@ -41,7 +41,8 @@ def blueprint(store: Store, conversations: Conversations) -> Blueprint:
             call = principals.require_on(Right.READ_CALL, db, call_id)
             everything = views.sees_everything(call)
             heard = conversations.of(db, call, since.after, everything=everything)
-        return jsonify(views.facts(call, everything=everything) | heard)
+            tools = [views.tool(run) for run in tool_runs.of_call(db, call.number)] if everything else None
+        return jsonify(views.facts(call, everything=everything) | heard | {"tools": tools})
 
     @routes.get("/calls/<call_id>/events")
     def read_events(call_id: str) -> Response:

@@ -19,7 +19,8 @@ from token_service.problems import Problem
 
 TOKEN_SECONDS = 60
 NEEDS_CONNECT = (
-    "This profile wants its calls recorded, or agreed to; a direct call can be neither: use POST /connect."
+    "This profile wants its calls recorded, agreed to, or served with tools; a direct call can be none of these: use "
+    "POST /connect."
 )
 
 
