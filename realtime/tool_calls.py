@@ -76,14 +76,10 @@ def announced(event: Event) -> Announced | None:
 
 def _call(item: Event) -> FunctionCall | None:
     call_id, name = text_of(item, "call_id"), text_of(item, "name")
-    if (
-        item.get("type") != "function_call"
-        or item.get("status") != "completed"
-        or not call_id
-        or name is None
-    ):
+    is_whole = item.get("type") == "function_call" and item.get("status") == "completed"
+    if not is_whole or not _is_id(call_id) or name is None:
         return None
-    return FunctionCall(call_id, name, text_of(item, "arguments"))
+    return FunctionCall(str(call_id), name, text_of(item, "arguments"))
 
 
 def _is_id(text: str | None) -> bool:

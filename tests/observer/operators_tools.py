@@ -73,3 +73,8 @@ def binary() -> bytes:
 def odd() -> object:
     """Answers what JSON can't say."""
     return {"a": float("nan")}
+
+
+def empty() -> str:
+    """Does nothing."""
+    return ""

@@ -76,7 +76,9 @@ class Talk:
         return list(self.house.call(self.call_id)["tools"])
 
     def run_in(self, state: str) -> dict[str, Any]:
-        return until(lambda: next((one for one in self.runs() if one["state"] == state), None), f"a run {state}")
+        return until(
+            lambda: next((one for one in self.runs() if one["state"] == state), None), f"a run {state}"
+        )
 
 
 def _read(output: str) -> Any:
