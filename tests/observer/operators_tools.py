@@ -50,6 +50,13 @@ def hang() -> str:
     return "never"
 
 
+def hang_on() -> str:
+    """Never answers either, and is waited for."""
+    ledger("hang_on")
+    threading.Event().wait()
+    return "never"
+
+
 def fail() -> str:
     """Raises."""
     raise LookupError("with words of the caller")

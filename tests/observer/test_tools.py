@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from tests.observer.test_commands import SILENT
 from tests.observer.test_sideband import OFFER
 from tests.processes import Emulator, House, until
 
-NAMES = ("weather", "order", "hang", "fail", "leave", "flood", "binary", "odd")
+NAMES = ("weather", "order", "hang", "hang_on", "fail", "leave", "flood", "binary", "odd")
 
 
 def profiles(more: str = "") -> str:
@@ -50,8 +51,6 @@ class Talk:
             assert answer.status_code == 202, answer.text
 
     def far_end_script(self, tools: dict[str, Any]) -> None:
-        import requests
-
         said = {"tools": tools, "call_id": self.upstream}
         assert requests.post(f"{self.far_end.url}/emulator/script", json=said, timeout=5).ok
 
@@ -100,12 +99,20 @@ def far_end(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
     running.process.stop()
 
 
-@pytest.fixture
-def house(tmp_path: Path, far_end: Emulator) -> Iterator[House]:
-    (tmp_path / "profiles.toml").write_text(profiles())
-    built = House.build(tmp_path, far_end.url, SWITCHBOARD_PROFILES=str(tmp_path / "profiles.toml")).start()
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory, far_end: Emulator) -> Iterator[House]:
+    file = tmp_path_factory.mktemp("tools") / "profiles.toml"
+    file.write_text(profiles())
+    built = House.build(file.parent, far_end.url, SWITCHBOARD_PROFILES=str(file)).start()
     yield built
     built.stop()
+
+
+@pytest.fixture
+def house(built: House) -> House:
+    """With an empty ledger; each test has its own call."""
+    (Path(built.environ["HOME"]) / "ledger").unlink(missing_ok=True)
+    return built
 
 
 def test_a_tool_runs_once_and_the_model_speaks_of_its_result(house: House, far_end: Emulator) -> None:
@@ -216,29 +223,22 @@ def test_an_operator_answers_in_words(house: House, far_end: Emulator) -> None:
 
 
 def test_a_tool_whose_observer_dies_is_not_run_again(house: House, far_end: Emulator) -> None:
-    slow = profiles().replace("timeout = 0.3", "timeout = 600")
-    (house.folder / "profiles.toml").write_text(slow)
-    house.observers.pop().stop()
-    first = house.start_observer()
-    house.ready()
     talk = Talk(house, far_end)
-    talk.ask("Hang!", ("hang", {}))
+    talk.ask("Hang!", ("hang_on", {}))
     until(lambda: ledger(house), "the run")
-    first.stop(signal.SIGKILL)
-    house.observers.remove(first)
+    house.observers.pop().stop(signal.SIGKILL)
     house.start_observer()
     assert "outcome is unknown" in talk.outputs()[0]["error"]
     talk.spoken()
     assert talk.run_in("unknown")["code"] == "holder_changed"
-    assert ledger(house) == [{"name": "hang"}]
+    assert ledger(house) == [{"name": "hang_on"}]
 
 
 def test_who_waits_for_an_operator_waits_with_the_next_holder_too(house: House, far_end: Emulator) -> None:
     talk = Talk(house, far_end)
     talk.ask("My money back!", ("refund", {"order_id": 3}))
     talk.run_in("waiting")
-    dead = house.observers.pop()
-    dead.stop(signal.SIGKILL)
+    house.observers.pop().stop(signal.SIGKILL)
     house.start_observer()
     assert decide(talk, "approve")["state"] == "confirmed"
     assert talk.outputs() == ["refunded"]
