@@ -109,10 +109,13 @@ def after(
     return [EventRow(*row) for row in db.execute(wanted.order_by(events.c.seq).limit(limit)).all()]
 
 
-def last(db: Connection, number: int, *, limit: int) -> list[EventRow]:
+def last(db: Connection, number: int, *, limit: int, type: str | None = None) -> list[EventRow]:
     """The last events of one call, in order, at most `limit`."""
-    wanted = select(events).where(events.c.number == number).order_by(events.c.seq.desc()).limit(limit)
-    return [EventRow(*row) for row in reversed(db.execute(wanted).all())]
+    wanted = select(events).where(events.c.number == number)
+    if type is not None:
+        wanted = wanted.where(events.c.type == type)
+    found = db.execute(wanted.order_by(events.c.seq.desc()).limit(limit)).all()
+    return [EventRow(*row) for row in reversed(found)]
 
 
 def sent(db: Connection, number: int) -> list[EventRow]:

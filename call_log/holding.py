@@ -27,7 +27,7 @@ from call_log import deliveries, postgres_nodes
 from call_log.call import Call
 from call_log.clock import DatabaseClock
 from call_log.postgres_nodes import SessionSince
-from call_log.schema import calls, commands, inbox, nodes
+from call_log.schema import calls, commands, inbox, nodes, tool_runs
 from call_log.states import Certainty, EndReason, before_or_same
 
 DEAD_AFTER_MS = 3_000
@@ -106,6 +106,7 @@ def conclude(db: Connection, ending: ReturningUpdate[int], *, at: int) -> list[i
     db.execute(left.values(taken_at=at, body=None))
     _conclude_commands(db, numbers, at=at)
     deliveries.put(db, numbers, "call.ended", at=at)
+    _conclude_tool_runs(db, numbers, at=at)
     return numbers
 
 
@@ -118,6 +119,14 @@ def _conclude_commands(db: Connection, numbers: Collection[int], *, at: int) -> 
         else_="unknown",
     )
     left = update(commands).where(commands.c.number.in_(numbers), open_still)
+    db.execute(left.values(state=became, code="call_ended", settled_at=at))
+
+
+def _conclude_tool_runs(db: Connection, numbers: Collection[int], *, at: int) -> None:
+    """What waited for an operator never runs; what a running tool answers nobody will hear."""
+    open_still = tool_runs.c.state.in_(("waiting", "started"))
+    became = case((tool_runs.c.state == "waiting", "refused"), else_="unknown")
+    left = update(tool_runs).where(tool_runs.c.number.in_(numbers), open_still)
     db.execute(left.values(state=became, code="call_ended", settled_at=at))
 
 

@@ -245,3 +245,22 @@ Index(
     unique=True,
 )
 Index("ix_deliveries_next_at", deliveries.c.next_at, sqlite_where=_undelivered, postgresql_where=_undelivered)
+# No argument and no result stands here: those are events, where words are kept.
+tool_runs = Table(
+    "tool_runs",
+    metadata,
+    Column("id", Number, primary_key=True, autoincrement=True),
+    Column("number", Number, ForeignKey("calls.number"), nullable=False),
+    Column("function_call_id", Text, nullable=False),
+    Column("response_id", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("code", Text),
+    Column("by", Text),
+    Column("at", BigInteger, nullable=False),
+    Column("started_at", BigInteger),
+    Column("settled_at", BigInteger),
+    Column("epoch", BigInteger, nullable=False),
+)
+
+Index("uq_tool_runs_number_function_call_id", tool_runs.c.number, tool_runs.c.function_call_id, unique=True)

@@ -11,6 +11,7 @@ import uvloop
 
 from call_log.store import SchemaBehind, Store, StoreUnavailable
 from observer.allocation import return_big_blocks
+from observer.http_tools import HttpTools
 from observer.limits import Limits
 from observer.node import Node, NodeLost, WriterDied
 from observer.redaction import Redactions
@@ -46,6 +47,7 @@ async def serve(settings: Settings, limits: Limits) -> None:
     store = Store(settings.database_url, limits.store_patience)
     store.require_current()
     seal, webhook = settings.seal(), settings.webhook()
+    http_tools = HttpTools(profiles, settings.tools_secret())
     if seal is None:
         log.warning("events_unsealed", hint=UNSEALED)
     client = Client(upstream, credential)
@@ -55,7 +57,17 @@ async def serve(settings: Settings, limits: Limits) -> None:
     redactions = Redactions(profiles, limits)
     try:
         await Node(
-            store, upstream, credential, client, prices, limits, redactions, profiles, seal, webhook
+            store,
+            upstream,
+            credential,
+            client,
+            prices,
+            limits,
+            redactions,
+            profiles,
+            http_tools,
+            seal,
+            webhook,
         ).run(stop)
     except* (NodeLost, WriterDied) as lost:
         log.error(

@@ -12,6 +12,7 @@ import contextlib
 import json
 import secrets
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -79,6 +80,8 @@ class Commands:
         self._questions: dict[str, Pending] = {}
         self._has_to_ask = False
         self._inherited = not inherits
+        self.decide: Callable[[Event, str], str | None] = lambda asked, by: "not_waiting"
+        """Takes an operator's decision on a tool, `(asked, by)`; says why it has no effect, where it has none."""
 
     # -- what comes ------------------------------------------------------------------------------------------------
 
@@ -200,6 +203,10 @@ class Commands:
         command_id = pending.command.command_id
         if pending.command.type in MUTING:
             self.is_muted = pending.command.type == "mute"
+        if pending.command.type in acts.DECISIONS:
+            refused = self.decide(pending.asked, pending.command.by)
+            self._settle(Settled(command_id, "refused" if refused else "confirmed", refused))
+            return
         if not pending.steps:
             self._settle(Settled(command_id, "confirmed", "nothing_to_do"))
             return
@@ -241,7 +248,10 @@ class Commands:
         left = await asyncio.to_thread(self._left_behind)
         self._inherited = True
         for pending in left:
-            self._await_answers(pending)
+            if pending.command.type in acts.DECISIONS:  # no event tells; the tool's own state does
+                self._settle(Settled(pending.command.command_id, "unknown", "holder_changed"))
+            else:
+                self._await_answers(pending)
 
     def _left_behind(self) -> list[Pending]:
         with self._line.store.reading() as db:

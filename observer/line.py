@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from call_log.nodes import NodeLock
 from call_log.seal import Seal
 from call_log.store import Store
+from observer.http_tools import HttpTools
 from observer.limits import Limits
 from observer.redaction import Redactions
+from observer.tool_pool import Pool
 from observer.writer import Writer
 from realtime.client import Client
 from realtime.credential import Credential
@@ -43,6 +45,8 @@ class Line:
     """So many dials at once: a take-over of many calls must not look like an attack to the upstream."""
     reads: asyncio.Semaphore
     """So many calls at once catch up with what is in the log: dialling must not wait for them."""
+    tool_pool: Pool
+    http_tools: HttpTools
     leaving: asyncio.Event
     """Set once this node hands its calls over: what breaks now is the next holder's to mend."""
     seal: Seal | None = None

@@ -25,6 +25,7 @@ from call_log.seal import Seal
 from call_log.store import Connection, Store, StoreUnavailable
 from call_log.work import INTENT_STALE_AFTER_MS, Work
 from observer import __version__, days, erasing, succession
+from observer.http_tools import HttpTools
 from observer.limits import Limits
 from observer.line import Line
 from observer.observed_call import ObservedCall
@@ -32,6 +33,7 @@ from observer.recollection import Columns
 from observer.redaction import Redactions
 from observer.room import NEARLY_FULL, room
 from observer.steady import SteadyClock
+from observer.tool_pool import Pool
 from observer.watch import CallLogWatch
 from observer.watchdog import Watchdog
 from observer.webhooks import Webhook, deliver
@@ -76,6 +78,7 @@ class Node:
         limits: Limits,
         redactions: Redactions,
         profiles: Profiles,
+        http_tools: HttpTools,
         seal: Seal | None = None,
         webhook: Webhook | None = None,
     ) -> None:
@@ -98,6 +101,8 @@ class Node:
             lock=self._lock,
             dials=asyncio.Semaphore(limits.dials_at_once),
             reads=asyncio.Semaphore(READS_AT_ONCE),
+            tool_pool=Pool(),
+            http_tools=http_tools,
             leaving=asyncio.Event(),
             seal=seal,
         )

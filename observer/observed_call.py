@@ -35,6 +35,7 @@ from observer.pulse import Pulse
 from observer.record import Record
 from observer.redial import Redial
 from observer.sideband import Sideband
+from observer.tools import Tools
 from realtime.fields import Event
 
 log = structlog.get_logger()
@@ -57,6 +58,7 @@ class ObservedCall:
         self.record = Record(call, line, self._act)
         self.commands = Commands(call, line, self.record, inherits=left is not None and left.has_commands)
         self.caps = CapWatch(call, line, self.record, self.commands, self.wish)
+        self._tools = Tools(call, line, self.record, self.commands)
         self._presence = Presence(call, line.node_id, self.record, line.limits)
         self._pulse, self._redial = Pulse(self.record, line.limits), Redial(line.limits)
         self._log = log.bind(call_id=call.call_id, epoch=call.epoch)
@@ -92,6 +94,7 @@ class ObservedCall:
         """An event of the upstream is on disk: now something may be done about it."""
         self.commands.hear(event)
         self.caps.hear(event)
+        self._tools.hear(event)
 
     async def _read_up(self) -> None:
         """Learn what is in the log. What an earlier holder left in the inbox waits for its end, the summary for all."""
@@ -144,6 +147,7 @@ class ObservedCall:
                 together.create_task(self.commands.serve()),
                 together.create_task(self._read_up()),
                 together.create_task(self.caps.serve()),
+                together.create_task(self._tools.serve()),
             ]
             end = await self._until_over()
             for task in beside:

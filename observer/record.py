@@ -29,6 +29,7 @@ from observer.writer import wall_clock
 from realtime.client_events import ITEM_CREATE
 from realtime.events import ACTED_ON, WEBRTC_FILTER_ALLOWED, header, read
 from realtime.fields import Event
+from realtime.tool_calls import announced
 
 RECALLED_ROWS = 200
 """So far back a take-over looks before it records: what two sidebands heard both is newer."""
@@ -235,13 +236,15 @@ class Record:
         row = EventRow(
             self.number, 0, entry.at, entry.source, entry.type, entry.event_id, entry.body, browser
         )
-        self._write(row, entry.message_id)
+        # The model waits for a tool, and the caller for the model.
+        urgent = entry.heard is not None and announced(entry.heard) is not None
+        self._write(row, entry.message_id, urgent)
         if entry.heard is not None:
             self._heard[self._seq] = entry.heard
 
-    def _write(self, row: EventRow, message_id: int | None = None) -> None:
+    def _write(self, row: EventRow, message_id: int | None = None, urgent: bool = False) -> None:
         self._seq += 1
         self._allowance.spend(len(row.body))
         self._waiting.add(len(row.body))
         row = row._replace(seq=self._seq)
-        self._writer.append(self, self._chain.sealed(row) if self._chain else row, message_id)
+        self._writer.append(self, self._chain.sealed(row) if self._chain else row, message_id, urgent)

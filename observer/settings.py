@@ -46,6 +46,10 @@ class Settings(UpstreamSettings):
         signed(secret, "msg_of_the_start", 0, b"")
         return Webhook(self.webhook_url, secret, self.webhook_private)
 
+    def tools_secret(self) -> Secret | None:
+        """What requests to tools are signed with; None where it is not set."""
+        return Secret(self.webhook_secret.get_secret_value()) if self.webhook_secret else None
+
     def seal(self) -> Seal | None:
         """What seals events; None where no key is set. Raises Misconfigured."""
         if self.seal_key is None:

@@ -60,6 +60,7 @@ class Recorded(Protocol):
 class _Row:
     record: Recorded
     kept: Kept
+    urgent: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,13 +90,15 @@ class Writer:
         self._thread = threading.Thread(target=self._work, name="writer", daemon=True)
         self._thread.start()
 
-    def append(self, record: Recorded, row: EventRow, message_id: int | None = None) -> None:
+    def append(
+        self, record: Recorded, row: EventRow, message_id: int | None = None, urgent: bool = False
+    ) -> None:
         """Take one row; `record` hears when it is on disk. The inbox message that it came of, where there is one,
-        is marked as taken in the same transaction."""
+        is marked as taken in the same transaction. `urgent`: somebody waits for it, so that it waits for no others."""
         self._waiting_bytes += len(row.body)
         if self._waiting_bytes > self._limits.waiting_max_bytes:
             self._room.clear()
-        self._queue.put(_Row(record, Kept(row, record.epoch, message_id)))
+        self._queue.put(_Row(record, Kept(row, record.epoch, message_id), urgent))
 
     async def room(self) -> None:
         """Wait while too much waits for the store. Whoever reads a socket asks before reading on."""
@@ -148,15 +151,15 @@ class Writer:
         return self._queue.get()
 
     def _gather(self) -> tuple[list[_Item], bool]:
-        """What is written in one transaction, and whether there will be more. Rows wait for others, a statement for
-        nobody: it takes along what has come already."""
+        """What is written in one transaction, and whether there will be more. Rows wait for others, a statement and
+        an urgent row for nobody: it takes along what has come already."""
         first = self._next()
         if first is None:
             return [], False
         items, until = [first], time.monotonic() + self._limits.batch_seconds
         statements = int(isinstance(first, _Statement))
         while len(items) < self._limits.batch_rows and statements < STATEMENTS_AT_ONCE:
-            urgent = isinstance(items[-1], _Statement)
+            urgent = isinstance(items[-1], _Statement) or items[-1].urgent
             try:
                 item = self._queue.get(not urgent, max(0.0, until - time.monotonic()))
             except queue.Empty:

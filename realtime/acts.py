@@ -13,11 +13,14 @@ from realtime.client_events import ITEM_CREATE, OUTPUT_CLEAR, RESPONSE_CANCEL, R
 from realtime.fields import Event, object_of, text_of
 from realtime.floor import Floor
 
-Act = Literal["say", "whisper", "interrupt", "instructions", "mute", "unmute", "hang_up"]
+Act = Literal["say", "whisper", "interrupt", "instructions", "mute", "unmute", "hang_up", "approve", "deny"]
 ACTS: Final = frozenset(get_args(Act))
 WORDLESS: Final = frozenset({"interrupt", "mute", "unmute", "hang_up"})
 SPOKEN: Final = frozenset({"say", "whisper", "instructions"})
 """They come with a `text`."""
+DECISIONS: Final = frozenset({"approve", "deny"})
+"""They come with the `function_call_id` of a tool that waits, and nothing of them is sent; the approval of a tool that
+asks for an answer has it in `text`."""
 
 TEXT_LONGEST: Final = 8_192  # characters
 SAY: Final = "Say exactly the following to the caller, word for word, and nothing else:\n\n"
@@ -25,11 +28,13 @@ SAY: Final = "Say exactly the following to the caller, word for word, and nothin
 
 def fault(act: Event) -> str | None:
     """What is wrong with an act, as the end of a sentence."""
-    wanted = {"type", "event_id"} | ({"text"} if act["type"] in SPOKEN else set())
+    wanted = {"type", "event_id"} | _members(act["type"])
     unknown = sorted(act.keys() - wanted)
     if unknown:
         return f"has members that {act['type']} does not know: {', '.join(unknown)}"
-    if act["type"] in SPOKEN:
+    if act["type"] in DECISIONS and not text_of(act, "function_call_id"):
+        return "lacks a function_call_id"
+    if act["type"] in SPOKEN or "text" in act:
         text = text_of(act, "text")
         if not text or not text.strip():
             return "lacks a text"
@@ -38,8 +43,16 @@ def fault(act: Event) -> str | None:
     return None
 
 
+def _members(kind: str) -> set[str]:
+    if kind in DECISIONS:
+        return {"function_call_id"} | ({"text"} if kind == "approve" else set())
+    return {"text"} if kind in SPOKEN else set()
+
+
 def holds_words(event: Event) -> bool:
     """Whether an act or a client event can hold a word that somebody says or is told."""
+    if event["type"] in DECISIONS:
+        return "text" in event
     return event["type"] not in WORDLESS | client_events.WORDLESS
 
 
@@ -54,6 +67,8 @@ def as_events(act: Event, floor: Floor, session: Event) -> list[Event]:
         return [{"type": ITEM_CREATE, "item": {"type": "message", "role": "system", "content": content}}]
     if kind == "instructions":
         return [{"type": SESSION_UPDATE, "session": {"instructions": text}}]
+    if kind in DECISIONS:
+        return []
     if kind == "interrupt":
         return interruption(floor)
     if kind in ("mute", "unmute"):

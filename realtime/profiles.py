@@ -16,6 +16,7 @@ from realtime.caps import Caps
 from realtime.errors import Misconfigured
 from realtime.prices import Prices
 from realtime.redaction import Redaction
+from realtime.toolbox import Tool, read_tools
 
 DEFAULT = "default"
 RECORDING_MODES = ("preferred", "required", "metadata", "off")
@@ -32,6 +33,7 @@ _KEYS = (
     "retention_days",
     "redact",
     "limits",
+    "tools",
     "session",
 )
 RETENTION_LONGEST_DAYS = 36_500
@@ -44,8 +46,8 @@ class Profile:
     the two differ. `transcription`: the model or deployment that writes down the caller's words, None for none.
     `recording`: one of RECORDING_MODES. `consent`: the version of the statement without which no call is opened, None
     where none is asked for. `retention_days`: for so long after its end a call is kept, None for ever. `redact`: what
-    is taken out of every text before it is stored. `limits`: what a call may use. `session`: whatever else of the GA
-    session object, as it stands."""
+    is taken out of every text before it is stored. `limits`: what a call may use. `tools`: what the observer runs for
+    the model. `session`: whatever else of the GA session object, as it stands."""
 
     name: str
     model: str
@@ -58,6 +60,7 @@ class Profile:
     retention_days: int | None = None
     redact: Redaction | None = None
     limits: Caps | None = None
+    tools: Mapping[str, Tool] = field(default_factory=dict)
     session: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -67,8 +70,10 @@ class Profile:
 
     @property
     def needs_connect(self) -> bool:
-        """Whether its calls must go through us: a direct one would be neither recorded nor agreed to nor bounded."""
-        return self.recording == "required" or self.consent is not None or self.limits is not None
+        """Whether its calls must go through us: a direct one would be neither recorded nor agreed to nor bounded, and
+        its tools would not run."""
+        wanted = self.recording == "required" or self.consent is not None
+        return wanted or self.limits is not None or bool(self.tools)
 
     @property
     def keeps_words(self) -> bool:
@@ -84,7 +89,10 @@ class Profile:
             session["audio"] = {"input": {"transcription": {"model": self.transcription}}}
         if self.voice is not None:
             session.setdefault("audio", {})["output"] = {"voice": self.voice}
-        return _lay_over(session, self.session)
+        _lay_over(session, self.session)
+        if self.tools:
+            session["tools"] = session.get("tools", []) + [tool.as_json() for tool in self.tools.values()]
+        return session
 
 
 class Profiles:
@@ -156,6 +164,7 @@ def _profile(file: str, name: str, table: object) -> Profile:
         retention_days=_days(where, table["retention_days"]) if "retention_days" in table else None,
         redact=_redact(where, table),
         limits=_limits(where, table),
+        tools=_tools(where, table),
         session=_session(where, table.get("session", {})),
     )
 
@@ -216,6 +225,14 @@ def _limits(where: str, table: Mapping[str, Any]) -> Caps | None:
     if table.get("recording") == "off":
         raise Misconfigured(f"{where}: limits can't be kept where recording is 'off': no observer is there.")
     return Caps.read(where.removesuffix("]") + ".limits]", table["limits"])
+
+
+def _tools(where: str, table: Mapping[str, Any]) -> Mapping[str, Tool]:
+    if "tools" not in table:
+        return {}
+    if table.get("recording") == "off":
+        raise Misconfigured(f"{where}: recording is 'off', so that no observer is there to run its tools.")
+    return read_tools(where, table["tools"], _session(where, table.get("session", {})))
 
 
 def _session(where: str, session: object) -> Mapping[str, Any]:

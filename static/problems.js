@@ -57,7 +57,7 @@ const SERVER = {
   upstream_credential: ["The server cannot get a credential just now.", "Start again {soon}; whoever runs this server has to check its identity."],
   needs_connect: [
     "This profile does not allow a direct call.",
-    "It wants its calls recorded, agreed to or limited, and a direct call can be none of these. Take `?via=token` out of the address.",
+    "It wants its calls recorded, limited, or served with tools, and a direct call can be none of these. Take `?via=token` out of the address.",
   ],
   token_refused: ["The upstream refused the token.", "It may have been used or run out. Start again."],
   upstream_out_of_reach: [

@@ -9,7 +9,7 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, request
 
 from access import Right
-from call_log import calls, commands, events
+from call_log import calls, commands, events, tool_runs
 from call_log.call import Call
 from call_log.store import Connection, Store
 from token_service import exports, principals, queries, views
@@ -45,7 +45,8 @@ def blueprint(store: Store, conversations: Conversations) -> Blueprint:
             everything = views.sees_everything(call)
             heard = conversations.of(db, call, since.after, everything=everything)
             done = _commands(db, call) if everything else {}
-        return jsonify(views.facts(call, everything=everything) | heard | done)
+            tools = [views.tool(run) for run in tool_runs.of_call(db, call.number)] if everything else None
+        return jsonify(views.facts(call, everything=everything) | heard | done | {"tools": tools})
 
     @routes.get("/calls/<call_id>/events")
     def read_events(call_id: str) -> Response:

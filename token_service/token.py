@@ -19,8 +19,8 @@ from token_service.problems import Problem
 
 TOKEN_SECONDS = 60
 NEEDS_CONNECT = (
-    "This profile wants its calls recorded, agreed to, or within limits; a direct call can be none of these: use POST "
-    "/connect."
+    "This profile wants its calls recorded, agreed to, within limits, or served with tools; a direct call can be none "
+    "of these: use POST /connect."
 )
 
 

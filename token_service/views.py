@@ -16,6 +16,7 @@ from typing import Any
 from access import Right, may
 from call_log.call import Call
 from call_log.events import EventRow
+from call_log.tool_runs import Run
 from realtime import lenient
 from realtime.events import UNREADABLE, is_name
 from realtime.turns import Turn
@@ -77,6 +78,18 @@ def turn(shown: Turn) -> dict[str, object]:
         times = {"started_at": when(shown.tool["started_at"]), "ended_at": when(shown.tool["ended_at"])}
         said["tool"] = shown.tool | times
     return said
+
+
+def tool(run: Run) -> dict[str, Any]:
+    """A run of a tool, as an operator sees it; what it was asked and what it answered is among the events."""
+    return {
+        "function_call_id": run.function_call_id,
+        "name": run.name,
+        "state": run.state,
+        "code": run.code,
+        "by": run.by,
+        "at": when(run.at),
+    }
 
 
 def event(call: Call, row: EventRow) -> dict[str, Any]:

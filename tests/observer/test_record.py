@@ -26,7 +26,9 @@ class Store:
     def __init__(self) -> None:
         self.rows: list[EventRow] = []
 
-    def append(self, record: Record, row: EventRow, message_id: int | None = None) -> None:
+    def append(
+        self, record: Record, row: EventRow, message_id: int | None = None, urgent: bool = False
+    ) -> None:
         self.rows.append(row)
 
     async def room(self) -> None:
