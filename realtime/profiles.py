@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from realtime.errors import Misconfigured
+from realtime.guardrails import Guardrail
 from realtime.redaction import Redaction
+from realtime.tamper_rules import TamperRules
 
 DEFAULT = "default"
 RECORDING_MODES = ("preferred", "required", "metadata", "off")
@@ -29,6 +31,8 @@ _KEYS = (
     "underlying",
     "retention_days",
     "redact",
+    "watch",
+    "guardrails",
     "session",
 )
 RETENTION_LONGEST_DAYS = 36_500
@@ -41,7 +45,8 @@ class Profile:
     the two differ. `transcription`: the model or deployment that writes down the caller's words, None for none.
     `recording`: one of RECORDING_MODES. `consent`: the version of the statement without which no call is opened, None
     where none is asked for. `retention_days`: for so long after its end a call is kept, None for ever. `redact`: what
-    is taken out of every text before it is stored. `session`: whatever else of the GA session object, as it stands."""
+    is taken out of every text before it is stored. `watch`: what a page may do on its data channel. `guardrails`: what is
+    looked for in what is said. `session`: whatever else of the GA session object, as it stands."""
 
     name: str
     model: str
@@ -53,6 +58,8 @@ class Profile:
     underlying: str | None = None
     retention_days: int | None = None
     redact: Redaction | None = None
+    watch: TamperRules = field(default_factory=TamperRules)
+    guardrails: tuple[Guardrail, ...] = ()
     session: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -62,8 +69,13 @@ class Profile:
 
     @property
     def needs_connect(self) -> bool:
-        """Whether its calls must go through us: a direct one would be neither recorded nor agreed to."""
-        return self.recording == "required" or self.consent is not None
+        """Whether its calls must go through us: a direct one would be neither recorded, watched nor agreed to."""
+        return (
+            self.recording == "required"
+            or self.consent is not None
+            or self.watch.enforces
+            or any(rule.enforces for rule in self.guardrails)
+        )
 
     @property
     def keeps_words(self) -> bool:
@@ -139,6 +151,8 @@ def _profile(file: str, name: str, table: object) -> Profile:
         underlying=_text(where, table, "underlying") if "underlying" in table else None,
         retention_days=_days(where, table["retention_days"]) if "retention_days" in table else None,
         redact=_redact(where, table),
+        watch=_watch(where, table),
+        guardrails=_guardrails(where, table),
         session=_session(where, table.get("session", {})),
     )
 
@@ -147,6 +161,9 @@ def _check_keys(where: str, table: Mapping[str, Any]) -> None:
     unknown = sorted(table.keys() - set(_KEYS))
     if unknown:
         raise Misconfigured(f"{where}: unknown keys: {', '.join(unknown)}; known are {', '.join(_KEYS)}.")
+    blind = [key for key in ("watch", "guardrails") if key in table and table.get("recording") == "off"]
+    if blind:
+        raise Misconfigured(f"{where}: {blind[0]} needs an observer, and recording = 'off' has none.")
     missing = [key for key in _REQUIRED if key not in table]
     if missing:
         hint = "; write false for none" if missing == ["transcription"] else ""
@@ -191,6 +208,17 @@ def _redact(where: str, table: Mapping[str, Any]) -> Redaction | None:
     if "redact" not in table:
         return None
     return Redaction.read(where.removesuffix("]") + ".redact]", table["redact"])
+
+
+def _watch(where: str, table: Mapping[str, Any]) -> TamperRules:
+    return TamperRules.read(where.removesuffix("]") + ".watch]", table.get("watch", {}))
+
+
+def _guardrails(where: str, table: Mapping[str, Any]) -> tuple[Guardrail, ...]:
+    where, rules = where.removesuffix("]") + ".guardrails", table.get("guardrails", {})
+    if not isinstance(rules, dict):
+        raise Misconfigured(f"{where}]: must hold a table for each rule, such as {where}.cards].")
+    return tuple(Guardrail.read(f"{where}.{name}]", name, rule) for name, rule in rules.items())
 
 
 def _session(where: str, session: object) -> Mapping[str, Any]:
