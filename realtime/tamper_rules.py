@@ -23,9 +23,10 @@ _KEYS = ("policy", "page_may")
 
 @dataclass(frozen=True)
 class TamperRules:
-    """`policy`: what is done about a trespass, beside noting it. `page_may`: `type` (items of the caller, and a response
-    to each), `push_to_talk` (voice detection off and on, turns ended by hand), `answer_tools` (results of tools, and a
-    response to each), `ask` (responses that nothing called for). The default is what the talk page does."""
+    """`policy`: what is done about a trespass, beside noting it. `page_may`: `type` (items of the caller, and a
+    response to each), `push_to_talk` (voice detection off and on, turns ended by hand), `answer_tools` (results of
+    tools, and a response to each), `ask` (responses that nothing called for). The default is what the talk page does.
+    """
 
     policy: Policy = "note"
     page_may: frozenset[str] = frozenset({TYPE, PUSH_TO_TALK})
