@@ -1,5 +1,5 @@
-"""What a profile looks for in what is said, and what it wants done then. It checks what the operator wrote, and makes one
-question of it: a text and its circumstances, does it break the rule?
+"""What a profile looks for in what is said, and what it wants done then. It checks what the operator wrote, and makes
+one question of it: a text and its circumstances, does it break the rule?
 
 Where and for how long that runs is not known here: a pattern can take for ever.
 """

@@ -45,8 +45,8 @@ class Profile:
     the two differ. `transcription`: the model or deployment that writes down the caller's words, None for none.
     `recording`: one of RECORDING_MODES. `consent`: the version of the statement without which no call is opened, None
     where none is asked for. `retention_days`: for so long after its end a call is kept, None for ever. `redact`: what
-    is taken out of every text before it is stored. `watch`: what a page may do on its data channel. `guardrails`: what is
-    looked for in what is said. `session`: whatever else of the GA session object, as it stands."""
+    is taken out of every text before it is stored. `watch`: what a page may do on its data channel. `guardrails`:
+    what is looked for in what is said. `session`: whatever else of the GA session object, as it stands."""
 
     name: str
     model: str

@@ -1,8 +1,8 @@
 """Whether a session is what its profile and our own updates make it.
 
 Pure: it is told what we sent and which session the upstream shows, and names the members that nobody of this house
-accounts for. Facts: an update is a partial merge, an update of ours is answered by one `session.updated`, and an upstream
-shows more members than it was given (OpenAI's API schema; recordings on Azure and OpenAI, July 2026).
+accounts for. Facts: an update is a partial merge, an update of ours is answered by one `session.updated`, and an
+upstream shows more members than it was given (OpenAI's API schema; recordings on Azure and OpenAI, July 2026).
 """
 
 from __future__ import annotations

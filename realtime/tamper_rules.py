@@ -1,4 +1,5 @@
-"""What a profile lets a page do on its data channel, and what is done about the rest. It checks what the operator wrote.
+"""What a profile lets a page do on its data channel, and what is done about the rest. It checks what the operator
+wrote.
 
 It knows no call: what was done on one is session_account.py's and turn_account.py's to say.
 """
