@@ -10,6 +10,7 @@ import structlog
 import uvloop
 
 from call_log.store import SchemaBehind, Store, StoreUnavailable
+from observer.guardrails import Guardrails
 from observer.limits import Limits
 from observer.node import Node, NodeLost, WriterDied
 from observer.redaction import Redactions
@@ -49,16 +50,17 @@ async def serve(settings: Settings, limits: Limits) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    redactions = Redactions(profiles, limits)
+    redactions, guardrails = Redactions(profiles, limits), Guardrails(profiles, limits)
+    node = Node(store, upstream, credential, client, prices, limits, redactions, profiles, guardrails, seal)
     try:
-        await Node(store, upstream, credential, client, prices, limits, redactions, profiles, seal).run(stop)
+        await node.run(stop)
     except* (NodeLost, WriterDied) as lost:
         log.error(
             "node_lost", reason=type(lost.exceptions[0]).__name__, hint="its calls go to the next observer"
         )
         raise SystemExit(1) from None
     finally:
-        await redactions.close()
+        await asyncio.gather(redactions.close(), guardrails.close())
         client.close()
         store.close()
 

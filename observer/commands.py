@@ -12,6 +12,7 @@ import contextlib
 import json
 import secrets
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -77,6 +78,8 @@ class Commands:
         self._woken = asyncio.Event()
         self._questions: dict[str, Pending] = {}
         self._inherited = call.last_seq == 0
+        self.about_to_send: Callable[[Event], None] = lambda event: None
+        """Is told each client event before it leaves."""
 
     # -- what comes ------------------------------------------------------------------------------------------------
 
@@ -196,6 +199,8 @@ class Commands:
             self._settle(Settled(command_id, "confirmed", "nothing_to_do"))
             return
         self._await_answers(pending)
+        for step in pending.steps.values():
+            self.about_to_send(step)
         if pending.speaks:
             self.floor.ask(next(iter(pending.steps)))
         try:

@@ -24,6 +24,7 @@ from call_log.seal import Seal
 from call_log.store import Connection, Store, StoreUnavailable
 from call_log.work import INTENT_STALE_AFTER_MS, Work
 from observer import __version__, erasing, succession
+from observer.guardrails import Guardrails
 from observer.limits import Limits
 from observer.line import Line
 from observer.observed_call import ObservedCall
@@ -71,6 +72,7 @@ class Node:
         limits: Limits,
         redactions: Redactions,
         profiles: Profiles,
+        guardrails: Guardrails,
         seal: Seal | None = None,
     ) -> None:
         self.node_id = f"node_{secrets.token_hex(8)}"
@@ -89,6 +91,7 @@ class Node:
             limits=limits,
             redactions=redactions,
             profiles=profiles,
+            guardrails=guardrails,
             lock=self._lock,
             dials=asyncio.Semaphore(limits.dials_at_once),
             reads=asyncio.Semaphore(READS_AT_ONCE),

@@ -25,13 +25,16 @@ from observer import ending
 from observer.attempts import Attempts
 from observer.commands import Commands
 from observer.ending import Close, Ending, Wish
+from observer.guard import Guard
 from observer.hanging_up import hang_up
+from observer.history import digest_of
 from observer.line import Line
 from observer.presence import Presence
 from observer.pulse import Pulse
 from observer.record import Record
 from observer.redial import Redial
 from observer.sideband import Sideband
+from observer.tamper_watch import TamperWatch
 from realtime.fields import Event
 
 log = structlog.get_logger()
@@ -49,6 +52,9 @@ class ObservedCall:
         self.call, self._line, self._inherited = call, line, inherited
         self.record = Record(call, line, self._act)
         self.commands = Commands(call, line, self.record)
+        self._watch = TamperWatch(call, line, self.record, self.commands, self.wish)
+        self._guard = Guard(call, line.guardrails, self.record, self.commands, self.wish, self._watch.is_ours)
+        self.commands.about_to_send = self._watch.sent
         self._presence = Presence(call, line.node_id, self.record, line.limits)
         self._pulse, self._redial = Pulse(self.record, line.limits), Redial(line.limits)
         self._log = log.bind(call_id=call.call_id, epoch=call.epoch)
@@ -82,6 +88,8 @@ class ObservedCall:
     def _act(self, event: Event) -> None:
         """An event of the upstream is on disk: now something may be done about it."""
         self.commands.hear(event)
+        self._watch.hear(event)
+        self._guard.hear(event)
 
     def wish_of(self, call: Call) -> None:
         """The wish that stands in the call's row, where one does."""
@@ -102,6 +110,7 @@ class ObservedCall:
         await self._leave()
         if self.call.last_seq:
             await asyncio.to_thread(self.record.recall, self._line.store)
+            await self._watch.recall()
             self._presence.resume()
             self._remembers = True
         async with asyncio.TaskGroup() as together:
@@ -111,6 +120,7 @@ class ObservedCall:
                 together.create_task(self._leave_if_lost()),
                 together.create_task(self._doubt()),
                 together.create_task(self.commands.serve()),
+                together.create_task(self._watch.serve()),
                 together.create_task(self.record.recollection.catch_up(self._line.store, self._line.reads)),
             ]
             end = await self._until_over()
@@ -118,12 +128,15 @@ class ObservedCall:
                 task.cancel()
         if end is not None:
             await self._write_end(end)
-        elif self.record.lost.is_set():
+            return
+        self._guard.close()
+        if self.record.lost.is_set():
             await self._say_the_last_word()
 
     async def release(self) -> None:
         """Let the call go while it lives; whoever holds it next finds the sideband left and the gap's beginning."""
         await self._leave()
+        self._guard.close()
         with contextlib.suppress(StoreUnavailable):
             await self._try_to_save(summary=self.record.recollection.summary())
 
@@ -203,8 +216,10 @@ class ObservedCall:
 
     async def _attached(self, attached: Sideband, overlapped: bool) -> Ending | None:
         self._sideband, began = attached, asyncio.get_running_loop().time()
-        self._presence.attached(overlapped)
+        digest = digest_of(self._line.session_of(self.call.profile))
+        self._presence.attached(overlapped, profile_digest=digest)
         self.commands.attached(attached)
+        self._watch.attached(attached)
         async with asyncio.TaskGroup() as beside:
             pulse = beside.create_task(self._pulse.watch(attached))
             await self._save(state="observed", observed_at=self.record.clock())
@@ -232,6 +247,7 @@ class ObservedCall:
         if self._sideband is not None:
             sideband, self._sideband = self._sideband, None
             self.commands.detached()
+            self._watch.detached()
             for frame in await sideband.leave():
                 self.record.hear(frame)
             self._presence.detached(sideband.closed, self._wish is not None, sideband.is_drained)
@@ -280,6 +296,7 @@ class ObservedCall:
     # -- what is written -------------------------------------------------------------------------------------------
 
     async def _write_end(self, end: Ending) -> None:
+        await self._guard.settled()
         await self.commands.write_settled()
         self.record.note("observer.ended", reason=end.reason, certainty=end.certainty)
         await self._flush()

@@ -2,7 +2,7 @@
 of a question that they don't answer.
 
 Knows a time limit and a bounded number of questions that wait; a process that takes too long is killed and started
-again. What is asked, and what an answer means, is redaction.py's and guardrails.py's; what runs inside is redactor.py's.
+again. What is asked, and what an answer means, is redaction.py's and guardrails.py's; what runs in it is redactor.py's.
 """
 
 from __future__ import annotations

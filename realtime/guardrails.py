@@ -11,7 +11,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
+from realtime import events
 from realtime.errors import Misconfigured
+from realtime.fields import Event, object_of, objects_of, text_of
 from realtime.operator_code import compiled_pattern, function_named, imported, patterns_of
 
 Side = Literal["caller", "model"]
@@ -80,6 +82,44 @@ class Guardrail:
             return _reason(self.function, function(text, context)) if function else None
 
         return judge
+
+
+@dataclass(frozen=True)
+class Words:
+    """Something that was said whole: what a rule is asked about."""
+
+    side: Side
+    item_id: str
+    text: str
+
+
+def words_of(event: Event) -> Words | None:
+    """What an event tells that somebody said, or typed; None where it tells nothing whole."""
+    kind = text_of(event, "type")
+    if kind in (events.ITEM_ADDED, events.ITEM_CREATED):
+        return _typed(object_of(event, "item"))
+    side, member = _TOLD_IN.get(str(kind), (None, ""))
+    return _words(side, text_of(event, "item_id"), text_of(event, member)) if side else None
+
+
+_TOLD_IN: dict[str, tuple[Side, str]] = {
+    events.TRANSCRIPTION_COMPLETED: ("caller", "transcript"),
+    events.AUDIO_TRANSCRIPT_DONE: ("model", "transcript"),
+    events.TEXT_DONE: ("model", "text"),
+}
+
+
+def _typed(item: Event) -> Words | None:
+    if item.get("role") != "user":
+        return None
+    parts = [
+        text_of(part, "text") for part in objects_of(item, "content") if part.get("type") == "input_text"
+    ]
+    return _words("caller", text_of(item, "id"), "\n".join(filter(None, parts)))
+
+
+def _words(side: Side, item_id: str | None, text: str | None) -> Words | None:
+    return Words(side, item_id, text) if item_id and text and text.strip() else None
 
 
 def _reason(function: str | None, said: object) -> str | None:

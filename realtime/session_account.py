@@ -66,6 +66,10 @@ class SessionAccount:
         """An update of ours goes out. After `until` it counts as answered, whatever was heard."""
         self._sent.append(_Sent(event_id, leaves_of(session), until))
 
+    def taken(self, session: Event) -> None:
+        """An update of ours was taken, before anything was heard here."""
+        self._apply(leaves_of(session))
+
     def refused(self, event_id: str) -> None:
         """The upstream did not take an update of ours."""
         self._sent = deque(one for one in self._sent if one.event_id != event_id)

@@ -25,7 +25,7 @@ def test_a_profile_that_says_nothing_is_watched_and_lets_the_page_do_what_the_ta
     tmp_path: Path,
 ) -> None:
     profile = default(tmp_path, "")
-    assert (profile.watch.policy, profile.watch.page_may) == ("note", {"type", "push_to_talk"})
+    assert profile.watch.policy == "note" and profile.watch.page_may == {"type", "push_to_talk"}
     assert profile.guardrails == () and not profile.needs_connect
 
 

@@ -162,14 +162,14 @@ def test_our_command_accounts_for_one_response_and_its_tag_for_no_other() -> Non
     scene.responses.sent(
         {"type": "response.create", "event_id": "cmd_1", "response": {"metadata": {TAG: "cmd_1"}}}
     )
-    tagged = {"metadata": {TAG: "cmd_1"}, "max_output_tokens": 7}
+    tagged: dict[str, Any] = {"metadata": {TAG: "cmd_1"}, "max_output_tokens": 7}
     assert scene.created(**tagged) == []
     assert {one.member for one in scene.created("r2", **tagged)} == {"metadata", "cause", "max_output_tokens"}
 
 
 def test_our_command_without_room_for_a_tag_accounts_for_one_response_too() -> None:
     scene = Scene(NOTHING)
-    full = {"metadata": {str(n): "x" for n in range(16)}}
+    full: dict[str, Any] = {"metadata": {str(n): "x" for n in range(16)}}
     scene.responses.sent({"type": "response.create", "event_id": "cmd_1", "response": full})
     assert scene.created(**full) == []
     assert len(scene.created("r2")) == 1
