@@ -187,19 +187,27 @@ def test_what_the_talk_page_does_raises_no_alarm(house: House, far_end: Emulator
         assert tampers(house, page.call_id) == []
 
 
-@pytest.mark.parametrize("profile", ["restored", "private"])
-def test_the_next_holder_keeps_what_our_own_commands_changed(house: House, profile: str) -> None:
+def another_holder(house: House, call_id: str) -> None:
+    """Kill the holder, start another, and wait until it was shown the session that it asked for."""
+    dying = house.observers.pop()
+    dying.child.kill()
+    dying.child.wait()
+    shown = len(house.events(call_id, type="session.updated"))
+    house.start_observer()
+    until(lambda: len(house.events(call_id, type="session.updated")) > shown, "the session, asked for")
+
+
+@pytest.mark.parametrize(
+    ("profile", "asked"),
+    [("restored", {"type": "instructions", "text": "Be brief."}), ("private", {"type": "mute"})],
+)
+def test_the_next_holder_keeps_what_our_own_commands_changed(
+    house: House, profile: str, asked: dict[str, str]
+) -> None:
     with Page(house, profile) as page:
-        command = house.command(page.call_id, {"type": "instructions", "text": "Be brief."}).json()
+        command = house.command(page.call_id, asked).json()
         assert house.settled(page.call_id, command["command_id"])["state"] == "confirmed"
-        dying = house.observers.pop()
-        dying.child.kill()
-        dying.child.wait()
-        shown = len(house.events(page.call_id, type="session.updated"))
-        house.start_observer()
-        until(
-            lambda: len(house.events(page.call_id, type="session.updated")) > shown, "the session, asked for"
-        )
+        another_holder(house, page.call_id)
         assert tampers(house, page.call_id) == []
         rewrite(page)
         assert found(house, page.call_id) == [("session", "instructions", "restored")]
@@ -207,3 +215,28 @@ def test_the_next_holder_keeps_what_our_own_commands_changed(house: House, profi
         assert house.settled(page.call_id, note["command_id"])["state"] == "confirmed"
         if profile == "restored":
             assert session(house, page.call_id)["instructions"] == "Be brief."
+
+
+def test_the_next_holder_goes_on_counting(house: House) -> None:
+    with Page(house, "restored") as page:
+        for n in range(1, 4):
+            rewrite(page, f"Attempt {n}.")
+            found(house, page.call_id, n)
+            until(lambda: session(house, page.call_id)["instructions"] == "Be kind.", "the right ones")
+        another_holder(house, page.call_id)
+        rewrite(page, "Attempt 4.")
+        assert house.ended(page.call_id)["end"]["reason"] == "policy_tamper"
+
+
+def test_a_call_that_began_under_another_profile_keeps_the_session_it_has(house: House) -> None:
+    """An operator who edits a profile and restarts must not have every running call put right or hung up."""
+    profiles = Path(house.environ["SWITCHBOARD_PROFILES"])
+    with Page(house, "restored") as page:
+        try:
+            profiles.write_text(PROFILES.replace("Be kind.", "Be kinder."))
+            another_holder(house, page.call_id)
+            rewrite(page)
+            assert found(house, page.call_id) == [("session", "instructions", "restored")]
+            until(lambda: session(house, page.call_id)["instructions"] == "Be kind.", "the first ones")
+        finally:
+            profiles.write_text(PROFILES)
