@@ -38,9 +38,10 @@ def call_id(switchboard: House) -> Iterator[str]:
 
 
 def sent(house: House, far_end: Emulator, call_id: str) -> list[tuple[str, str]]:
-    """What truly reached the upstream: types and ids of the client events."""
+    """What truly reached the upstream: types and ids of the client events, but for the watch's questions."""
     upstream_call_id = house.call(call_id)["upstream_call_id"]
-    return [(one["type"], one["event_id"]) for one in far_end.call(upstream_call_id)["client_events"]]
+    received = far_end.call(upstream_call_id)["client_events"]
+    return [(one["type"], one["event_id"]) for one in received if not one["event_id"].startswith("watch_")]
 
 
 def asked(house: House, call_id: str, asked: dict[str, Any]) -> str:
