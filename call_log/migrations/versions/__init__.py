@@ -1,1 +1,0 @@
-"""The revisions, numbered; each says in its first line what it does."""

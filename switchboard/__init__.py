@@ -1,1 +1,0 @@
-"""What the operator types. Wires the other rooms together; holds no logic of theirs."""
