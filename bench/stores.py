@@ -1,0 +1,67 @@
+"""What the benches of both stores share: a fresh database, and calls that wait for a holder."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+import time
+from collections.abc import Iterator
+
+from sqlalchemy import update
+
+from call_log import calls, migrations, nodes, schema
+from call_log.store import Store
+from tests.postgres import Cluster
+
+NOW = time.time_ns() // 1_000_000
+
+
+@contextlib.contextmanager
+def urls(kinds: list[str]) -> Iterator[list[str]]:
+    """The URLs of a fresh database of each kind, with current tables; all is gone in the end."""
+    with contextlib.ExitStack() as cleaning:
+        made = [_make(kind, cleaning) for kind in kinds]
+        for url in made:
+            migrations.upgrade(url)
+        yield made
+
+
+def _make(kind: str, cleaning: contextlib.ExitStack) -> str:
+    if kind == "sqlite":
+        return f"sqlite:///{cleaning.enter_context(tempfile.TemporaryDirectory())}/bench.db"
+    cluster = Cluster()
+    cleaning.callback(cluster.remove)
+    cluster.start()
+    return cluster.url(cluster.make_database("template0"))
+
+
+def answered(store: Store, count: int) -> None:
+    """So many calls that were answered and that nobody holds."""
+    for start in range(0, count, 1_000):
+        with store.writing() as db:
+            for number in range(start, min(start + 1_000, count)):
+                call = calls.dial(
+                    db,
+                    call_id=calls.new_call_id(),
+                    profile="default",
+                    model="gpt-realtime",
+                    caller="bench",
+                    upstream="azure",
+                    recording="preferred",
+                    metadata=None,
+                    consent=None,
+                    at=NOW,
+                )
+                calls.answer(
+                    db, call.call_id, upstream_call_id=f"rtc_{number}", upstream_request_id=None, at=NOW
+                )
+
+
+def join(store: Store, *node_ids: str) -> None:
+    """Nodes that have renewed for a lease, and whose hearts beat for an hour to come."""
+    with store.writing() as db:
+        for node_id in node_ids:
+            nodes.join(db, node_id, host="bench", pid=1, lock_path="/nowhere", version="1")
+        hour = 3_600_000
+        beats = schema.nodes.c.heartbeat_at
+        db.execute(update(schema.nodes).values(heartbeat_at=beats + hour, renewed_since=beats - hour))

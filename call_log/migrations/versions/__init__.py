@@ -1,0 +1,1 @@
+"""The revisions, numbered; each says in its first line what it does."""

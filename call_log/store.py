@@ -1,0 +1,109 @@
+"""The store: transactions on the database that holds the call log.
+
+It knows how a transaction begins, what its failure is called, and that the tables are there; it refuses to
+know what is in them. One store per process; its methods may be called from any thread.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from sqlalchemy import Connection as Connection
+from sqlalchemy import Engine, exc, make_url, select
+
+from call_log.clock import DatabaseClock
+from call_log.database import PATIENCE_SECONDS, Database
+from call_log.database import Watch as Watch
+from call_log.errors import SchemaBehind as SchemaBehind
+from call_log.errors import StoreUnavailable as StoreUnavailable
+from call_log.postgres import Server
+from call_log.sqlite import File
+
+
+def database_at(url: str, patience: float = PATIENCE_SECONDS) -> Database:
+    """The database that a URL names; nothing is opened. Raises StoreUnavailable for a URL that names none."""
+    try:
+        kind = make_url(url).get_backend_name()
+    except exc.ArgumentError as fault:
+        raise StoreUnavailable("DATABASE_URL is not a URL; write sqlite:///var/switchboard.db.") from fault
+    if kind == "sqlite":
+        return File.at(url, patience)
+    if kind == "postgresql":
+        return Server.at(url, patience)
+    raise StoreUnavailable(
+        f"DATABASE_URL names {kind}; write sqlite:///var/switchboard.db, "
+        "or postgresql://user:password@host:5432/switchboard."
+    )
+
+
+class Store:
+    """The call log at a database URL: `sqlite:///var/switchboard.db` is a file below the working folder,
+    `sqlite:////srv/switchboard.db` one at an absolute path, `postgresql://user:password@host:5432/switchboard` a
+    database on a server.
+
+    Making one opens nothing but makes the parent folder of a file; the tables are made by `python -m call_log
+    upgrade`. Use it in the process that made it: no connection survives a fork.
+    """
+
+    def __init__(self, url: str, patience: float = PATIENCE_SECONDS) -> None:
+        """`patience`: seconds that a transaction waits for its turn before StoreUnavailable. Raises it here for a URL
+        of another kind, and for a folder that cannot be made."""
+        self._database = database_at(url, patience)
+        self._database.prepare()
+        self._readers, self._writer = self._database.engines()
+        self._upkeep = self._database.upkeep(self.writing)
+
+    @property
+    def lock_folder(self) -> Path:
+        """Where the nodes of this machine put their lock files and journals: beside the file, or, where the database is
+        on a server, below the working folder."""
+        return self._database.lock_folder
+
+    def require_current(self) -> None:
+        """Raises SchemaBehind, with the command that helps, when the tables are older than this code."""
+        from call_log import migrations  # alembic takes 0.2 s to import, and only the start needs it
+
+        migrations.require_current(self._database)
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A transaction that reads one snapshot. Keep it short: while it lasts, the WAL cannot start over."""
+        with self._transaction(self._readers) as db:
+            yield db
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction that may write: has the write lock from the start, is on the disk when the block
+        has ended, and is undone by any exception. Not reentrant."""
+        self._database.require_same()
+        with self._transaction(self._writer) as db:
+            yield db
+
+    def watch(self) -> Watch:
+        """A cheap look at whether anything was committed; for one thread."""
+        return self._database.watch()
+
+    def checkpoint(self) -> None:
+        """Move what was committed from the WAL to the database, when this process is the one that does so."""
+        self._upkeep.run()
+
+    def scrub(self) -> bool:
+        """Make sure that what was erased is nowhere in the store's own files any more; False when that cannot
+        be done now, or is another process's to do: ask again later. Backups and replicas are not its affair."""
+        return self._upkeep.start_over()
+
+    def close(self) -> None:
+        """Close what is not in use; the lease on the checkpoint goes to whoever asks next."""
+        self._upkeep.close()
+        self._readers.dispose()
+        self._writer.dispose()
+
+    @contextlib.contextmanager
+    def _transaction(self, engine: Engine) -> Iterator[Connection]:
+        with self._database.faults_named(), engine.begin() as db:
+            yield db
+
+
+def now(db: Connection) -> int:
+    """UTC milliseconds by the database's clock."""
+    return db.execute(select(DatabaseClock())).scalar_one()

@@ -1,0 +1,304 @@
+"""One observer process: joins the call log, keeps its heart beating, claims calls, follows each, and leaves cleanly.
+
+Knows which calls are in its hands and what reaches it for them. How one call is followed is observed_call.py's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+import socket
+from collections.abc import Coroutine
+from functools import partial
+from typing import Any
+
+import structlog
+
+from call_log import calls, inbox, nodes
+from call_log.call import Call
+from call_log.inbox import Message
+from call_log.journal import Journal
+from call_log.seal import Seal
+from call_log.store import Connection, Store, StoreUnavailable
+from call_log.work import INTENT_STALE_AFTER_MS, Work
+from observer import __version__, erasing, succession
+from observer.guardrails import Guardrails
+from observer.limits import Limits
+from observer.line import Line
+from observer.observed_call import ObservedCall
+from observer.redaction import Redactions
+from observer.room import NEARLY_FULL, room
+from observer.watch import CallLogWatch
+from observer.writer import Writer, wall_clock
+from realtime.client import Client, tls_context
+from realtime.credential import Credential
+from realtime.endpoints import Upstream
+from realtime.prices import Prices
+from realtime.profiles import Profiles
+
+log = structlog.get_logger()
+
+CLAIMED_AT_ONCE = 200
+ADOPTED_AT_ONCE = 20
+"""Nothing is missed while a call waits for its heir, but all is late while the heir takes too many at once."""
+RESTART_SECONDS = 1.0
+CHECKPOINT_SECONDS = 1.0
+SUMMARY_SECONDS = 2.0
+SUMMARISED_AT_ONCE = 20
+DOUBT_SECONDS = 0.5
+READS_AT_ONCE = 2
+
+
+class NodeLost(Exception):
+    """The node's row is gone: others took it for dead, and it may not act any more."""
+
+
+class WriterDied(Exception):
+    """Our own code failed in the writer's thread: nothing would be durable any more."""
+
+
+class Node:
+    """Make it, then `run` it until `stop` is set."""
+
+    def __init__(
+        self,
+        store: Store,
+        upstream: Upstream,
+        credential: Credential,
+        client: Client,
+        prices: Prices,
+        limits: Limits,
+        redactions: Redactions,
+        profiles: Profiles,
+        guardrails: Guardrails,
+        seal: Seal | None = None,
+    ) -> None:
+        self.node_id = f"node_{secrets.token_hex(8)}"
+        self._store, self._limits = store, limits
+        self._lock = nodes.NodeLock(store.lock_folder / f"{self.node_id}.lock")
+        self._writer = Writer(store, self.node_id, limits, Journal(succession.journal_path(self._lock)))
+        self._line = Line(
+            node_id=self.node_id,
+            upstream=upstream,
+            credential=credential,
+            client=client,
+            tls=tls_context(),
+            store=store,
+            prices=prices,
+            writer=self._writer,
+            limits=limits,
+            redactions=redactions,
+            profiles=profiles,
+            guardrails=guardrails,
+            lock=self._lock,
+            dials=asyncio.Semaphore(limits.dials_at_once),
+            reads=asyncio.Semaphore(READS_AT_ONCE),
+            leaving=asyncio.Event(),
+            seal=seal,
+        )
+        self._following: dict[int, ObservedCall] = {}
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._adopting: set[asyncio.Task[None]] = set()
+        self._waiting: Work | None = None
+        self._in_doubt = False
+        self._free_locks: frozenset[str] = frozenset()
+        self._woken = asyncio.Event()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Observe until `stop`; then hand every call over. Raises NodeLost, or StoreUnavailable at the start.
+
+        When the writer died, nothing can be handed over: the process must end at once, and its lock with it.
+        """
+        await self._join()
+        watch = CallLogWatch(self._store, self._limits, self._wake)
+        try:
+            async with asyncio.TaskGroup() as together:
+                duties = [together.create_task(duty) for duty in self._duties()]
+                await _first_of(stop, self._writer.failed)
+                if not self._writer.failed.is_set():
+                    await self._hand_over()
+                for duty in duties:
+                    duty.cancel()
+        finally:
+            await watch.close()
+            if not self._writer.failed.is_set():
+                await self._leave()
+        if self._writer.failed.is_set():
+            raise WriterDied(self.node_id)
+
+    async def _join(self) -> None:
+        self._lock.take()
+        host, pid = socket.gethostname(), os.getpid()
+        await self._writer.run(
+            lambda db: nodes.join(
+                db, self.node_id, host=host, pid=pid, lock_path=self._lock.path, version=__version__
+            )
+        )
+        log.info("node_joined", node=self.node_id)
+
+    async def _hand_over(self) -> None:
+        with contextlib.suppress(StoreUnavailable, TimeoutError):
+            await succession.hand_over(self._line, self._following)
+
+    async def _leave(self) -> None:
+        following, tasks = list(self._following.values()), [*self._tasks.values(), *self._adopting]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*(observed.release() for observed in following))
+        with contextlib.suppress(StoreUnavailable):
+            await self._writer.run(lambda db: nodes.leave(db, self.node_id))
+        if await self._writer.close():
+            self._lock.release()
+        else:
+            self._lock.let_go()  # whoever starts next finds the journal by it
+        log.info("node_left", node=self.node_id)
+
+    # -- duties ----------------------------------------------------------------------------------------------------
+
+    def _duties(self) -> list[Coroutine[Any, Any, None]]:
+        erase = erasing.erase(self._store, self._writer)
+        return [self._beat(), self._serve(), self._checkpoint(), self._summarise(), erase]
+
+    async def _beat(self) -> None:
+        while True:
+            with contextlib.suppress(StoreUnavailable):
+                full = room(len(self._following)) < NEARLY_FULL
+                if not await self._writer.run(partial(nodes.heartbeat, node_id=self.node_id, full=full)):
+                    raise NodeLost(self.node_id)
+            await asyncio.sleep(self._limits.heartbeat)
+
+    async def _checkpoint(self) -> None:
+        while True:
+            await asyncio.sleep(CHECKPOINT_SECONDS)
+            with contextlib.suppress(StoreUnavailable):
+                await asyncio.to_thread(self._store.checkpoint)
+
+    async def _summarise(self) -> None:
+        """Keep the rows of the calls that are going on up to date: a few at a time, for nothing else happens meanwhile,
+        and each of them every two seconds."""
+        while True:
+            numbers = list(self._following) or [0]
+            pause = SUMMARY_SECONDS * SUMMARISED_AT_ONCE / max(len(numbers), SUMMARISED_AT_ONCE)
+            for start in range(0, len(numbers), SUMMARISED_AT_ONCE):
+                await asyncio.sleep(pause)
+                await self._summarise_some(numbers[start : start + SUMMARISED_AT_ONCE])
+
+    async def _summarise_some(self, numbers: list[int]) -> None:
+        some = [observed for number in numbers if (observed := self._following.get(number))]
+        changed = [
+            (observed.call.number, observed.call.epoch, observed.record.recollection.summary())
+            for observed in some
+            if observed.record.recollection.summary_is_due()
+        ]
+        if changed:
+            with contextlib.suppress(StoreUnavailable):
+                await self._writer.run(partial(self._save_summaries, changed))
+
+    def _save_summaries(self, changed: list[tuple[int, int, str]], db: Connection) -> None:
+        for number, epoch, summary in changed:
+            calls.update_held(db, number, epoch, self.node_id, summary=summary)
+
+    def _wake(self, waiting: Work, free_locks: frozenset[str]) -> None:
+        self._waiting, self._free_locks = waiting, free_locks
+        self._woken.set()
+
+    async def _serve(self) -> None:
+        while True:
+            await self._woken.wait()
+            self._woken.clear()
+            waiting = self._waiting
+            if waiting is not None:
+                try:
+                    await self._serve_once(waiting)
+                except StoreUnavailable:
+                    self._in_doubt = True
+                    asyncio.get_running_loop().call_later(DOUBT_SECONDS, self._woken.set)
+
+    async def _serve_once(self, waiting: Work) -> None:
+        if self._in_doubt:
+            # A commit whose answer did not arrive may have made calls ours.
+            for call in await self._writer.run(partial(calls.held_by, node_id=self.node_id)):
+                if call.number not in self._following:
+                    self._follow(ObservedCall(call, self._line))
+            self._in_doubt = False
+        if (waiting.claimable or self._free_locks) and not self._line.leaving.is_set():
+            await succession.bury_the_dead(self._line)
+            for call in await self._writer.run(self._claim):
+                self._follow(ObservedCall(call, self._line))
+        if waiting.handed_over and len(self._adopting) < ADOPTED_AT_ONCE and not self._line.leaving.is_set():
+            for call in await self._writer.run(self._reserve):
+                self._adopt(call)
+        if waiting.messages:
+            for message in await asyncio.to_thread(self._messages):
+                self._deliver(message)
+        if waiting.stale_intents or waiting.unreachable:
+            await self._writer.run(self._settle)
+
+    def _settle(self, db: Connection) -> None:
+        """End what no observer can ever attach to: intents whose process died, and calls without an upstream id."""
+        now = wall_clock()
+        calls.fail_stale_intents(db, older_than=now - INTENT_STALE_AFTER_MS, at=now)
+        calls.end_unreachable(db, older_than=now - int(self._limits.session_longest * 1000), at=now)
+
+    def _claim(self, db: Connection) -> list[Call]:
+        limit = min(CLAIMED_AT_ONCE, room(len(self._following)))
+        return calls.claim(db, self.node_id, limit=limit, at=wall_clock(), free_locks=self._free_locks)
+
+    def _reserve(self, db: Connection) -> list[Call]:
+        limit = min(ADOPTED_AT_ONCE, room(len(self._following))) - len(self._adopting)
+        return calls.reserve(db, self.node_id, limit=max(0, limit))
+
+    def _messages(self) -> list[Message]:
+        with self._store.reading() as db:
+            return inbox.waiting(db, self.node_id)
+
+    def _deliver(self, message: Message) -> None:
+        observed = self._following.get(message.number)
+        if observed is not None:
+            observed.take(message)
+
+    # -- calls -----------------------------------------------------------------------------------------------------
+
+    def _adopt(self, reserved: Call) -> None:
+        async def adopt() -> None:
+            observed = await succession.adopt(self._line, reserved)
+            self._adopting.discard(task)
+            if observed is not None:
+                self._follow(observed)
+
+        task = asyncio.create_task(adopt(), name=f"adopting {reserved.call_id}")
+        self._adopting.add(task)
+
+    def _follow(self, observed: ObservedCall) -> None:
+        call = observed.call
+        self._following[call.number] = observed
+        self._tasks[call.number] = asyncio.create_task(self._supervise(observed), name=call.call_id)
+        log.info("call_claimed", call_id=call.call_id, epoch=call.epoch)
+
+    async def _supervise(self, observed: ObservedCall) -> None:
+        """Follow one call so that its failure fells no other; a call that fails again and again is hung up."""
+        crashes = 0
+        while True:
+            try:
+                await observed.follow()
+                break
+            except Exception as error:
+                crashes += 1
+                log.exception("call_failed_in_observer", call_id=observed.call.call_id)
+                observed.record.note("observer.failed", error=type(error).__name__, crashes=crashes)
+                if crashes >= self._limits.crashes:
+                    await observed.give_up()
+                    break
+                await asyncio.sleep(RESTART_SECONDS)
+        if self._following.get(observed.call.number) is observed:
+            del self._following[observed.call.number], self._tasks[observed.call.number]
+
+
+async def _first_of(*events: asyncio.Event) -> None:
+    waiting = [asyncio.create_task(event.wait()) for event in events]
+    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    for task in waiting:
+        task.cancel()

@@ -1,0 +1,335 @@
+"""One call from its claim to its end: attach, record, re-attach, obey a hang-up, write the end.
+
+Knows the order of these. Whether a close or a refusal means the end is ending.py's to decide; what is on disk is
+record.py's and writer.py's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Callable
+from functools import partial
+from typing import cast
+
+import structlog
+
+from call_log import calls
+from call_log.call import Call
+from call_log.inbox import Message
+from call_log.recording import last_word
+from call_log.states import EndReason
+from call_log.store import StoreUnavailable
+from observer import ending
+from observer.attempts import Attempts
+from observer.commands import Commands
+from observer.ending import Close, Ending, Wish
+from observer.guard import Guard
+from observer.hanging_up import hang_up
+from observer.history import digest_of
+from observer.line import Line
+from observer.presence import Presence
+from observer.pulse import Pulse
+from observer.record import Record
+from observer.redial import Redial
+from observer.sideband import Sideband
+from observer.tamper_watch import TamperWatch
+from realtime.fields import Event
+
+log = structlog.get_logger()
+
+OBSERVER = "observer"
+LEAVING = "leaving"
+STORE_RETRY_SECONDS = 0.5
+
+
+class ObservedCall:
+    """A call that this node holds."""
+
+    def __init__(self, call: Call, line: Line, inherited: Sideband | None = None) -> None:
+        """`inherited`: the sideband that was attached while the last holder still had its own."""
+        self.call, self._line, self._inherited = call, line, inherited
+        self.record = Record(call, line, self._act)
+        self.commands = Commands(call, line, self.record)
+        self._watch = TamperWatch(call, line, self.record, self.commands, self.wish)
+        self._guard = Guard(call, line.guardrails, self.record, self.commands, self.wish, self._watch.is_ours)
+        self.commands.about_to_send = self._watch.sent
+        self._presence = Presence(call, line.node_id, self.record, line.limits)
+        self._pulse, self._redial = Pulse(self.record, line.limits), Redial(line.limits)
+        self._log = log.bind(call_id=call.call_id, epoch=call.epoch)
+        self._sideband: Sideband | None = None
+        self._wish: Wish | None = None
+        self._wished = asyncio.Event()
+        self._hung_up = asyncio.Event()
+        self._taken: set[int] = set()
+        self._remembers = not call.last_seq
+        self.wish_of(call)
+
+    def take(self, message: Message) -> None:
+        """What somebody left in the inbox for this call. It is seen there until its event is on disk: taken once, and
+        not before it is known what is in the log."""
+        if message.id in self._taken or not self._remembers:
+            return
+        self._taken.add(message.id)
+        if message.kind == "late":
+            self._presence.word(self.record.take_late(message))
+            return
+        if message.kind == "command":
+            self.commands.take(message)
+            return
+        self.record.take(message)
+        said = json.loads(message.body or "{}")
+        if message.kind == "hang_up":
+            self.wish(Wish(said["reason"], said["by"]))
+        elif said.get("kind") == LEAVING:
+            self.wish(Wish("caller_hung_up", "browser"))
+
+    def _act(self, event: Event) -> None:
+        """An event of the upstream is on disk: now something may be done about it."""
+        self.commands.hear(event)
+        self._watch.hear(event)
+        self._guard.hear(event)
+
+    def wish_of(self, call: Call) -> None:
+        """The wish that stands in the call's row, where one does."""
+        if call.hang_up_wished_at is not None:
+            self.wish(Wish(cast(EndReason, call.hang_up_reason), call.hang_up_by or "unknown"))
+
+    def wish(self, wish: Wish) -> None:
+        """Somebody wants this call to end; the first wish counts."""
+        if self._wish is None:
+            self._wish = wish
+            self._wished.set()
+
+    async def follow(self) -> None:
+        """Follow the call until it is over and its end is written, or until another node has taken it."""
+        if self.call.crashes >= self._line.limits.crashes:
+            await self._quarantine()
+            return
+        await self._leave()
+        if self.call.last_seq:
+            await asyncio.to_thread(self.record.recall, self._line.store)
+            await self._watch.recall()
+            self._presence.resume()
+            self._remembers = True
+        async with asyncio.TaskGroup() as together:
+            beside = [
+                together.create_task(self._obey()),
+                together.create_task(self._end_if_nobody_comes()),
+                together.create_task(self._leave_if_lost()),
+                together.create_task(self._doubt()),
+                together.create_task(self.commands.serve()),
+                together.create_task(self._watch.serve()),
+                together.create_task(self.record.recollection.catch_up(self._line.store, self._line.reads)),
+            ]
+            end = await self._until_over()
+            for task in beside:
+                task.cancel()
+        if end is not None:
+            await self._write_end(end)
+            return
+        self._guard.close()
+        if self.record.lost.is_set():
+            await self._say_the_last_word()
+
+    async def release(self) -> None:
+        """Let the call go while it lives; whoever holds it next finds the sideband left and the gap's beginning."""
+        await self._leave()
+        self._guard.close()
+        with contextlib.suppress(StoreUnavailable):
+            await self._try_to_save(summary=self.record.recollection.summary())
+
+    async def _say_the_last_word(self) -> None:
+        """Tell whoever holds the call now whether it has all that was heard here, behind the rows that it gets."""
+        await self.record.settled()
+        say = partial(
+            last_word,
+            number=self.call.number,
+            node_id=self._line.node_id,
+            whole=self._presence.was_drained,
+            at=self.record.clock(),
+        )
+        with contextlib.suppress(StoreUnavailable):
+            await self._line.writer.run(say)
+
+    async def give_up(self) -> None:
+        """Our own code fails on this call: nobody watches it, so it must not run on."""
+        await self._leave()
+        await self._write_end(self._over(ending.not_observed(await hang_up(self._line, self.call))))
+
+    async def _quarantine(self) -> None:
+        """Whoever worked on this call died of it: nobody looks at what it says any more, and it must not run on."""
+        self.record.note("observer.quarantined", crashes=self.call.crashes)
+        self._log.error("call_quarantined", crashes=self.call.crashes)
+        await self.give_up()
+
+    # -- attached, or trying to be ---------------------------------------------------------------------------------
+
+    async def _until_over(self) -> Ending | None:
+        attempts = Attempts(self.call, self._line, self.record)
+        while not self.record.lost.is_set():
+            if self._wish is not None:
+                await self._hung_up.wait()
+                return self._over(ending.by_wish(self._wish))
+            if self._line.leaving.is_set():
+                return None
+            if attempts.are_too_many:
+                return self._over(ending.not_observed(await hang_up(self._line, self.call)))
+            inherited, self._inherited = self._inherited, None
+            dialled = inherited or await attempts.dial()
+            if isinstance(dialled, Sideband):
+                end = await self._attached(dialled, overlapped=inherited is not None)
+                if end is not None:
+                    return end
+                attempts = Attempts(self.call, self._line, self.record)
+            elif self._presence.was_attached and dialled in ending.OVER_STATUSES:
+                return await self._absent(attempts.dials == 1)
+            else:
+                await self._wait_to_retry(attempts)
+        return None
+
+    async def _wait_to_retry(self, attempts: Attempts) -> None:
+        pause = attempts.next_pause()
+        if attempts.seconds + pause > self._line.limits.attach_retried:
+            await self._save(state="unobserved")
+        await self._wished_within(pause)
+
+    async def _wished_within(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._wished.wait()
+        except TimeoutError:
+            pass
+
+    async def _absent(self, at_once: bool) -> Ending:
+        """The call is gone. Whoever hung it up may be saying so at this moment: that would be the better story.
+
+        `at_once`: the first dial after the close found it so.
+        """
+        await self._wished_within(self._line.limits.settling)
+        if self._wish is not None:
+            return self._over(ending.by_wish(self._wish))
+        close = self._presence.last_close
+        end = ending.by_absence(close, self.record.peer_seen.is_set(), self.record.browser_remains)
+        return self._over(end, nothing_missed=at_once and close is not None and close.is_clean)
+
+    async def _attached(self, attached: Sideband, overlapped: bool) -> Ending | None:
+        self._sideband, began = attached, asyncio.get_running_loop().time()
+        digest = digest_of(self._line.session_of(self.call.profile))
+        self._presence.attached(overlapped, profile_digest=digest)
+        self.commands.attached(attached)
+        self._watch.attached(attached)
+        async with asyncio.TaskGroup() as beside:
+            pulse = beside.create_task(self._pulse.watch(attached))
+            await self._save(state="observed", observed_at=self.record.clock())
+            async for frame in attached.frames():
+                self.record.hear(frame)
+                await self.record.room(len(frame))
+            pulse.cancel()
+        await self._leave()
+        await self._save(summary=self.record.recollection.summary())
+        return await self._closed(attached.closed, asyncio.get_running_loop().time() - began)
+
+    async def _closed(self, close: Close, stood: float) -> Ending | None:
+        """The end, where the close alone tells; else wait for as long as the upstream must be spared."""
+        end = ending.by_close(close, self.record.session_expired)
+        if end is not None:
+            return self._over(end, nothing_missed=True)
+        if close.is_policy:
+            self._log.error("sideband_thrown_out", code=close.code)
+            self.wish(Wish("upstream_closed", OBSERVER))
+        await self._wished_within(self._redial.pause(stood))
+        return None
+
+    async def _leave(self) -> None:
+        """Close the sideband, where one is open, and tell the log."""
+        if self._sideband is not None:
+            sideband, self._sideband = self._sideband, None
+            self.commands.detached()
+            self._watch.detached()
+            for frame in await sideband.leave():
+                self.record.hear(frame)
+            self._presence.detached(sideband.closed, self._wish is not None, sideband.is_drained)
+
+    def _over(self, end: Ending, nothing_missed: bool = False) -> Ending:
+        """The call is over. What may be missing at its end is said before the end is."""
+        self._presence.over(nothing_missed)
+        return end
+
+    # -- beside it -------------------------------------------------------------------------------------------------
+
+    async def _obey(self) -> None:
+        """Hang up once somebody wishes it; then give the upstream a moment to close the sideband itself."""
+        await self._wished.wait()
+        if self._wish is not None and self._wish.by == OBSERVER:
+            self.record.note("observer.hang_up", reason=self._wish.reason, by=OBSERVER)
+        await hang_up(self._line, self.call)
+        self._hung_up.set()
+        await asyncio.sleep(self._line.limits.close_after_hang_up)
+        if self._sideband is not None:
+            await self._sideband.close()
+
+    async def _end_if_nobody_comes(self) -> None:
+        """Counted from our attaching: of what happened before, we know nothing."""
+        await self._presence.first_attached.wait()
+        try:
+            async with asyncio.timeout(self._line.limits.never_connected):
+                await self.record.peer_seen.wait()
+        except TimeoutError:
+            self.wish(Wish("never_connected", OBSERVER))
+        else:
+            await self._save(peer_seen_at=self.record.clock())
+
+    async def _doubt(self) -> None:
+        """A holder that let others attach before it left says whether they have everything; if it does not, it died."""
+        await self._presence.first_attached.wait()
+        await asyncio.sleep(self._line.limits.last_word)
+        self._presence.word(False)
+
+    async def _leave_if_lost(self) -> None:
+        await self.record.lost.wait()
+        self._log.warning("call_lost_to_another_node")
+        if self._sideband is not None:
+            await self._sideband.close()
+
+    # -- what is written -------------------------------------------------------------------------------------------
+
+    async def _write_end(self, end: Ending) -> None:
+        await self._guard.settled()
+        await self.commands.write_settled()
+        self.record.note("observer.ended", reason=end.reason, certainty=end.certainty)
+        await self._flush()
+        if self.call.crashes < self._line.limits.crashes:
+            await self.record.recollection.catch_up(self._line.store, self._line.reads)
+        await self._save(
+            state="ended",
+            ended_at=self.record.clock(),
+            end_reason=end.reason,
+            end_certainty=end.certainty,
+            summary=self.record.recollection.summary(),
+            holder=None,
+        )
+        self._log.info("call_ended", reason=end.reason, certainty=end.certainty)
+
+    async def _flush(self) -> None:
+        """Wait until every row of this call that was appended so far is on disk, and folded into its summary."""
+        await self.record.settled()
+        await self._line.writer.run(lambda db: None)
+
+    async def _save(self, **changes: object) -> None:
+        """Change the call's row, behind all that was heard before, as soon as the store takes it."""
+        await self.record.settled()
+        while True:
+            try:
+                return await self._try_to_save(**changes)
+            except StoreUnavailable:
+                await asyncio.sleep(STORE_RETRY_SECONDS)
+
+    async def _try_to_save(self, **changes: object) -> None:
+        update: Callable[..., bool] = calls.update_held
+        change = partial(
+            update, number=self.call.number, epoch=self.call.epoch, node_id=self._line.node_id, **changes
+        )
+        if not await self._line.writer.run(change):
+            self._log.info("change_refused", changes=sorted(changes))

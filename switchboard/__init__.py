@@ -1,0 +1,1 @@
+"""What the operator types. Wires the other rooms together; holds no logic of theirs."""

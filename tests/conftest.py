@@ -1,0 +1,55 @@
+"""What all rooms' tests share: the running programs. The cast: Ada calls, Otto observes, Vera may not look."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+
+from call_log.store import database_at
+from tests.postgres import Cluster
+from tests.processes import Emulator, House
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Cluster]:
+    """One PostgreSQL for all tests; each makes a database of its own."""
+    cluster = Cluster()
+    try:
+        cluster.start()
+        cluster.make_template()
+        yield cluster
+    finally:
+        cluster.remove()
+
+
+@pytest.fixture
+def database(postgres: Cluster) -> Iterator[str]:
+    """The URL of a fresh PostgreSQL database with current tables."""
+    name = postgres.make_database()
+    yield postgres.url(name)
+    postgres.drop(name)
+    shutil.rmtree(database_at(postgres.url(name)).lock_folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    """One emulator for all tests; whoever arms a mishap disarms it."""
+    running = Emulator.start(tmp_path_factory.mktemp("emulator"))
+    yield running
+    assert running.process.stop() == 0, running.process.said()[-4000:]
+
+
+@pytest.fixture(scope="session")
+def house(tmp_path_factory: pytest.TempPathFactory, emulator: Emulator) -> Iterator[House]:
+    """One web and one observer, with the emulator as their upstream."""
+    running = House.build(tmp_path_factory.mktemp("house"), emulator.url).start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_of_house(request: pytest.FixtureRequest) -> dict[str, str]:
+    """What `House.build` needs for either store."""
+    return {} if request.param == "sqlite" else {"DATABASE_URL": request.getfixturevalue("database")}

@@ -1,0 +1,296 @@
+"""How calls change hands between real observers: killed, told to stop, paused, or died of a call."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.crash_points import OBSERVER
+from tests.observer.test_sideband import OFFER, SPEECH
+from tests.player import Attach, Player, Scenario
+from tests.processes import House, Process, until
+
+
+@pytest.fixture
+def empty_house(tmp_path: Path, player: Player, store_of_house: dict[str, str]) -> Iterator[House]:
+    """A web with no observer yet, over either store."""
+    built = House.build(tmp_path / "house", player.url, SWITCHBOARD_SEAL_KEY="5e" * 32, **store_of_house)
+    built.start_web()
+    yield built
+    built.stop()
+    built.verify()
+
+
+def event(number: int) -> str:
+    return json.dumps({"type": "rate_limits.updated", "event_id": f"event_{number}", "rate_limits": []})
+
+
+def heard(house: House, call_id: str) -> list[str]:
+    return [said["event"]["event_id"] for said in house.events(call_id, type="rate_limits.updated")]
+
+
+def gaps(house: House, call_id: str) -> list[str]:
+    return [said["event"]["cause"] for said in house.events(call_id, type="observer.gap")]
+
+
+def words(house: House, call_id: str) -> list[bool]:
+    """The last words of earlier holders: whether they had heard everything until they left."""
+    late = [note["event"]["whole"] for note in house.events(call_id, type="observer.late")]
+    return [whole for whole in late if whole is not None]
+
+
+def holders(house: House, call_id: str) -> list[tuple[str, int]]:
+    attached = house.events(call_id, type="observer.attached")
+    return [(said["event"]["node"], said["event"]["epoch"]) for said in attached]
+
+
+def node_of(observer: Process) -> str:
+    def look() -> Any:
+        lines = (json.loads(line) for line in observer.said().splitlines() if "node_joined" in line)
+        return next((line["node"] for line in lines), None)
+
+    return str(until(look, "the observer's node"))
+
+
+def one_call(house: House, player: Player, attaches: int) -> tuple[str, Scenario]:
+    scenario = player.expect(Scenario([Attach(frames=[SPEECH]) for _ in range(attaches)]))
+    call_id = house.connect(OFFER).headers["X-Call-Id"]
+    house.observed(call_id)
+    return call_id, scenario
+
+
+def test_two_observers_that_were_started_share_the_calls_and_each_call_has_one(
+    empty_house: House, player: Player
+) -> None:
+    house = empty_house
+    both = {node_of(house.start_observer()), node_of(house.start_observer())}
+    house.ready()
+    calls = [one_call(house, player, attaches=1) for _ in range(6)]
+    for call_id, scenario in calls:
+        assert len(scenario.dialled) == 1
+        ((node, epoch),) = holders(house, call_id)
+        assert node in both and epoch == 1
+        house.hang_up(call_id)
+        house.ended(call_id)
+
+
+def test_the_calls_of_a_killed_observer_go_on_with_the_other_and_the_gap_is_marked(
+    empty_house: House, player: Player
+) -> None:
+    house = empty_house
+    first = house.start_observer()
+    house.ready()
+    call_id, scenario = one_call(house, player, attaches=2)
+    player.say(scenario, event(1))
+    until(lambda: heard(house, call_id) == ["event_1"], "the first event")
+    second = house.start_observer()
+    node_of(second)
+    first.stop(signal.SIGKILL)
+    house.observers.remove(first)
+    until(lambda: len(scenario.dialled) == 2, "the second observer's dial")
+    player.say(scenario, event(2))
+    until(lambda: heard(house, call_id) == ["event_1", "event_2"], "the second event")
+    assert gaps(house, call_id) == ["taken_over"]
+    assert [epoch for _, epoch in holders(house, call_id)] == [1, 2]
+    until(lambda: "node_buried" in second.said(), "the burial")
+    assert list(house.locks.glob("node_*")) == [house.locks / f"{node_of(second)}.lock"]
+    house.hang_up(call_id)
+    house.ended(call_id)
+
+
+def test_an_observer_that_is_told_to_stop_hands_its_calls_over_without_a_gap(
+    empty_house: House, player: Player
+) -> None:
+    """The heir is attached before the holder has gone: what is said meanwhile is in the log once. What the holder had
+    heard and not yet written comes late."""
+    house = empty_house
+    first = house.start_observer()
+    house.ready()
+    call_id, scenario = one_call(house, player, attaches=2)
+    player.say(scenario, event(1))
+    second = house.start_observer()
+    node_of(second)
+    numbers = itertools.count(2)
+    first.child.send_signal(signal.SIGTERM)
+
+    def talk_until_handed_over() -> bool:
+        player.say_to_all(scenario, event(next(numbers)))
+        return [epoch for _, epoch in holders(house, call_id)] == [1, 2]
+
+    until(talk_until_handed_over, "the hand-over")
+    assert first.child.wait(20) == 0  # a second signal could find it past its last handler
+    house.observers.remove(first)
+    last = next(numbers)
+    player.say_to_all(scenario, event(last))
+    said = [f"event_{number}" for number in range(1, last + 1)]
+    until(lambda: set(heard(house, call_id)) == set(said), "each event")
+    assert sorted(heard(house, call_id)) == sorted(said), "once"
+    late = sum(note["event"]["events"] for note in house.events(call_id, type="observer.late"))
+    assert heard(house, call_id) == said or late
+    assert (gaps(house, call_id), words(house, call_id)) == ([], [True])
+    house.hang_up(call_id)
+    house.ended(call_id)
+
+
+HURRIES = (
+    "from observer.__main__ import main; from observer.limits import Limits; main(Limits(last_word=0.5))"
+)
+
+
+def test_a_holder_that_dies_before_its_last_word_leaves_a_gap_at_its_place(
+    empty_house: House, player: Player
+) -> None:
+    """It is killed between the adoption and its word: what it had heard and not written is gone."""
+    house = empty_house
+    dying = house.start_observer("-c", OBSERVER.format(name="told to stop, and said so"))
+    house.ready()
+    call_id, scenario = one_call(house, player, attaches=2)
+    player.say(scenario, event(1))
+    until(lambda: heard(house, call_id) == ["event_1"], "the first event")
+    node_of(house.start_observer("-c", HURRIES))
+    dying.child.send_signal(signal.SIGTERM)
+    assert dying.child.wait(20) == -signal.SIGKILL
+    house.observers.remove(dying)
+    until(lambda: [epoch for _, epoch in holders(house, call_id)] == [1, 2], "the next observer")
+    until(lambda: gaps(house, call_id), "the gap")
+    assert words(house, call_id) == []
+    house.hang_up(call_id)
+    house.ended(call_id)
+
+
+def test_an_observer_that_stops_alone_leaves_its_calls_to_the_next_one(
+    empty_house: House, player: Player
+) -> None:
+    house = empty_house
+    first = house.start_observer()
+    house.ready()
+    call_id, scenario = one_call(house, player, attaches=2)
+    assert first.stop() == 0
+    house.observers.remove(first)
+    house.start_observer()
+    until(lambda: len(scenario.dialled) == 2, "the second observer's dial")
+    until(lambda: gaps(house, call_id) == ["handed_over"], "the gap")
+    house.hang_up(call_id)
+    house.ended(call_id)
+
+
+def test_a_paused_observer_writes_nothing_when_it_wakes_and_what_it_heard_is_not_lost(
+    empty_house: House, player: Player
+) -> None:
+    house = empty_house
+    first = house.start_observer()
+    house.ready()
+    call_id, scenario = one_call(house, player, attaches=2)
+    second = house.start_observer()
+    node_of(second)
+    first.child.send_signal(signal.SIGSTOP)
+    player.say(scenario, event(1))  # waits in the socket of the paused one
+    until(lambda: len(scenario.dialled) == 2, "the second observer's dial")
+    until(lambda: len(holders(house, call_id)) == 2, "the second observer")
+    player.say_to_all(scenario, event(2))
+    until(lambda: heard(house, call_id) == ["event_2"], "the second event")
+    first.child.send_signal(signal.SIGCONT)
+    until(lambda: "call_lost_to_another_node" in first.said(), "the first observer's insight")
+    until(lambda: heard(house, call_id) == ["event_2", "event_1"], "the event that came late")
+    until(lambda: words(house, call_id)[-1:] == [True], "its last word")
+    late = [note["event"] for note in house.events(call_id, type="observer.late")]
+    assert {note["node"] for note in late} == {node_of(first)}
+    assert (sum(note["events"] for note in late), sum(note["known"] for note in late)) == (1, 1)
+    assert [epoch for _, epoch in holders(house, call_id)] == [1, 2]
+    house.hang_up(call_id)
+    house.ended(call_id)
+
+
+DIES_OF_ONE_CALL = """
+import os, signal
+from observer import record
+from observer.__main__ import main
+reading = record.header
+def header(raw):
+    if b"poison" in raw:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return reading(raw)
+record.header = header
+main()
+"""
+
+
+def test_a_call_that_three_observers_died_of_is_hung_up_and_the_others_are_served(
+    empty_house: House, player: Player
+) -> None:
+    house = empty_house
+    poisoned = player.expect(Scenario([Attach(frames=[SPEECH, event(1), '{"type": "poison"}'])] * 9))
+    observer = house.start_observer("-c", DIES_OF_ONE_CALL)
+    house.ready()
+    poisoned_id = house.connect(OFFER).headers["X-Call-Id"]
+    for _ in range(3):
+        assert observer.child.wait(20) == -signal.SIGKILL
+        house.observers.remove(observer)
+        observer = house.start_observer("-c", DIES_OF_ONE_CALL)
+    ended = house.ended(poisoned_id)
+    assert ended["end"] == {"reason": "not_observed", "certainty": "stated"}
+    assert poisoned.hung_up == 1
+    assert [said["event"]["crashes"] for said in house.events(poisoned_id, type="observer.quarantined")] == [
+        3
+    ]
+    call_id, _ = one_call(house, player, attaches=1)
+    assert observer.alive()
+    house.hang_up(call_id)
+    house.ended(call_id)
+
+
+def test_a_full_observer_keeps_its_calls_and_lets_no_more_in(empty_house: House, player: Player) -> None:
+    house = empty_house
+    house.start_observer(
+        "-c",
+        "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (74, 74)); "
+        "from observer.__main__ import main; main()",
+    )
+    house.ready()
+    ids = []
+    for _ in range(7):
+        ids.append(one_call(house, player, attaches=1)[0])
+    until(lambda: house.get("/readyz").json()["reasons"], "the full observer's word")
+    refused = house.connect(OFFER)
+    assert (refused.status_code, refused.json()["code"]) == (503, "no_observer")
+    assert "as many calls as it can hold" in refused.json()["detail"]
+    assert [house.call(call_id)["state"] for call_id in ids] == ["observed"] * 7
+    house.hang_up(ids.pop())
+    house.ready()
+    for call_id in ids:
+        house.hang_up(call_id)
+        house.ended(call_id)
+
+
+CLAIMS_IN_DOUBT = """
+from call_log.store import StoreUnavailable
+from observer import writer
+from observer.__main__ import main
+running, answered = writer.Writer.run, []
+async def run(self, statement):
+    result = await running(self, statement)
+    if getattr(statement, "__name__", "") == "_claim" and result and not answered:
+        answered.append(result)
+        raise StoreUnavailable("the answer to this commit was lost")
+    return result
+writer.Writer.run = run
+main()
+"""
+
+
+def test_a_call_whose_claim_was_committed_without_an_answer_is_followed_all_the_same(
+    empty_house: House, player: Player
+) -> None:
+    house = empty_house
+    house.start_observer("-c", CLAIMS_IN_DOUBT)
+    house.ready()
+    call_id, _ = one_call(house, player, attaches=1)
+    assert [epoch for _, epoch in holders(house, call_id)] == [1]
+    house.hang_up(call_id)
+    house.ended(call_id)
