@@ -34,6 +34,7 @@ DEAD_AFTER_MS = 3_000
 """A node whose heartbeat is older than this, by the database's clock, is dead. It renews every 0.5 s."""
 
 
+OF_LIMITS = frozenset({"policy_duration", "policy_idle", "policy_spend", "policy_turns", "policy_tools"})
 DAY_MS = 24 * 60 * 60 * 1000
 
 
@@ -92,7 +93,11 @@ def update_held(db: Connection, number: int, epoch: int, node_id: str, **changes
             values[first] = func.coalesce(calls.c[first], values[first])
     changed = row.values(values).returning(calls.c.number)
     if state == "ended":
-        return len(conclude(db, changed, at=changes["ended_at"])) == 1
+        ended = conclude(db, changed, at=changes["ended_at"])
+        if changes["end_reason"] in OF_LIMITS:
+            limit = changes["end_reason"].removeprefix("policy_")
+            deliveries.put(db, ended, "call.limit_reached", subject=limit, at=changes["ended_at"])
+        return len(ended) == 1
     return db.execute(changed).one_or_none() is not None
 
 

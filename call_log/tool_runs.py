@@ -11,6 +11,7 @@ from typing import Literal
 from sqlalchemy import Connection, and_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from call_log import deliveries
 from call_log.holding import held
 from call_log.schema import commands, tool_runs
 
@@ -44,7 +45,11 @@ def take_up(db: Connection, node_id: str, epoch: int, number: int, runs: Sequenc
     dialect = postgresql if db.dialect.name == "postgresql" else sqlite
     rows = [{name: getattr(run, name) for name in Run.__slots__} for run in runs]
     taken = dialect.insert(tool_runs).values(rows).on_conflict_do_nothing()
-    return set(db.scalars(taken.returning(tool_runs.c.function_call_id)))
+    new = set(db.scalars(taken.returning(tool_runs.c.function_call_id)))
+    for run in runs:
+        if run.state == "waiting" and run.function_call_id in new:
+            deliveries.put(db, [number], "tool.approval_wanted", subject=run.function_call_id, at=run.at)
+    return new
 
 
 def start(

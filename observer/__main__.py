@@ -11,6 +11,7 @@ import uvloop
 
 from call_log.store import SchemaBehind, Store, StoreUnavailable
 from observer.allocation import return_big_blocks
+from observer.guardrails import Guardrails
 from observer.http_tools import HttpTools
 from observer.limits import Limits
 from observer.node import Node, NodeLost, WriterDied
@@ -54,28 +55,30 @@ async def serve(settings: Settings, limits: Limits) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    redactions = Redactions(profiles, limits)
+    redactions, guardrails = Redactions(profiles, limits), Guardrails(profiles, limits)
+    node = Node(
+        store,
+        upstream,
+        credential,
+        client,
+        prices,
+        limits,
+        redactions,
+        profiles,
+        http_tools,
+        guardrails,
+        seal,
+        webhook,
+    )
     try:
-        await Node(
-            store,
-            upstream,
-            credential,
-            client,
-            prices,
-            limits,
-            redactions,
-            profiles,
-            http_tools,
-            seal,
-            webhook,
-        ).run(stop)
+        await node.run(stop)
     except* (NodeLost, WriterDied) as lost:
         log.error(
             "node_lost", reason=type(lost.exceptions[0]).__name__, hint="its calls go to the next observer"
         )
         raise SystemExit(1) from None
     finally:
-        await redactions.close()
+        await asyncio.gather(redactions.close(), guardrails.close())
         client.close()
         store.close()
 

@@ -83,6 +83,9 @@ class Commands:
         self.decide: Callable[[Event, str], str | None] = lambda asked, by: "not_waiting"
         """Takes an operator's decision on a tool, `(asked, by)`; says why it has no effect, where it has none."""
 
+        self.about_to_send: Callable[[Event], None] = lambda event: None
+        """Is told each client event before it leaves."""
+
     # -- what comes ------------------------------------------------------------------------------------------------
 
     def take(self, message: Message) -> None:
@@ -211,6 +214,8 @@ class Commands:
             self._settle(Settled(command_id, "confirmed", "nothing_to_do"))
             return
         self._await_answers(pending)
+        for step in pending.steps.values():
+            self.about_to_send(step)
         if pending.speaks:
             self.floor.ask(next(iter(pending.steps)))
         try:

@@ -13,7 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from observer.redaction import Outcome, Rule
+from observer.operator_processes import Outcome
+from observer.redaction import Rule
 from realtime.content import UPSTREAM, encoded, is_piece, unreadable, without_content
 from realtime.events import UNREADABLE, header
 from realtime.events import read as read_event

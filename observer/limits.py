@@ -27,6 +27,8 @@ class Limits:
     """What we say to the upstream must be taken within this; what becomes of it is not known otherwise."""
     answered: float = 10.0
     """For so long the upstream may leave a command unanswered; then what became of it is not known."""
+    session_asked: float = 10.0
+    """So often an upstream is asked what the session is: it may not tell us what a page has changed."""
     fresh: float = 1.5
     """Between the commit that a command is sent and its sending; whoever was stopped for longer may have lost the call
     (a lease lasts twice as long)."""

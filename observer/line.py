@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from call_log.nodes import NodeLock
 from call_log.seal import Seal
 from call_log.store import Store
+from observer.guardrails import Guardrails
 from observer.http_tools import HttpTools
 from observer.limits import Limits
 from observer.redaction import Redactions
@@ -40,6 +41,7 @@ class Line:
     limits: Limits
     redactions: Redactions
     profiles: Profiles
+    guardrails: Guardrails
     lock: NodeLock
     dials: asyncio.Semaphore
     """So many dials at once: a take-over of many calls must not look like an attack to the upstream."""

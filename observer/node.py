@@ -25,6 +25,7 @@ from call_log.seal import Seal
 from call_log.store import Connection, Store, StoreUnavailable
 from call_log.work import INTENT_STALE_AFTER_MS, Work
 from observer import __version__, days, erasing, succession
+from observer.guardrails import Guardrails
 from observer.http_tools import HttpTools
 from observer.limits import Limits
 from observer.line import Line
@@ -79,6 +80,7 @@ class Node:
         redactions: Redactions,
         profiles: Profiles,
         http_tools: HttpTools,
+        guardrails: Guardrails,
         seal: Seal | None = None,
         webhook: Webhook | None = None,
     ) -> None:
@@ -98,6 +100,7 @@ class Node:
             limits=limits,
             redactions=redactions,
             profiles=profiles,
+            guardrails=guardrails,
             lock=self._lock,
             dials=asyncio.Semaphore(limits.dials_at_once),
             reads=asyncio.Semaphore(READS_AT_ONCE),

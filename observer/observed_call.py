@@ -28,13 +28,16 @@ from observer.attempts import Attempts
 from observer.caps import CapWatch
 from observer.commands import Commands
 from observer.ending import Close, Ending, Wish
+from observer.guard import Guard
 from observer.hanging_up import hang_up
+from observer.history import digest_of
 from observer.line import Line
 from observer.presence import Presence
 from observer.pulse import Pulse
 from observer.record import Record
 from observer.redial import Redial
 from observer.sideband import Sideband
+from observer.tamper_watch import TamperWatch
 from observer.tools import Tools
 from realtime.fields import Event
 
@@ -59,6 +62,9 @@ class ObservedCall:
         self.commands = Commands(call, line, self.record, inherits=left is not None and left.has_commands)
         self.caps = CapWatch(call, line, self.record, self.commands, self.wish)
         self._tools = Tools(call, line, self.record, self.commands)
+        self._watch = TamperWatch(call, line, self.record, self.commands, self.wish)
+        self._guard = Guard(call, line.guardrails, self.record, self.commands, self.wish, self._watch.is_ours)
+        self.commands.about_to_send = self._watch.sent
         self._presence = Presence(call, line.node_id, self.record, line.limits)
         self._pulse, self._redial = Pulse(self.record, line.limits), Redial(line.limits)
         self._log = log.bind(call_id=call.call_id, epoch=call.epoch)
@@ -95,6 +101,8 @@ class ObservedCall:
         self.commands.hear(event)
         self.caps.hear(event)
         self._tools.hear(event)
+        self._watch.hear(event)
+        self._guard.hear(event)
 
     async def _read_up(self) -> None:
         """Learn what is in the log. What an earlier holder left in the inbox waits for its end, the summary for all."""
@@ -134,6 +142,7 @@ class ObservedCall:
             return
         await self._leave()
         if self._left is not None and not self._remembers:
+            await self._watch.recall()
             self._presence.resume(self._left)
         if self._inherited is not None and not self._remembers:
             # Before anything is recorded: both sidebands heard the same for a while.
@@ -148,18 +157,22 @@ class ObservedCall:
                 together.create_task(self._read_up()),
                 together.create_task(self.caps.serve()),
                 together.create_task(self._tools.serve()),
+                together.create_task(self._watch.serve()),
             ]
             end = await self._until_over()
             for task in beside:
                 task.cancel()
         if end is not None:
             await self._write_end(end)
-        elif self.record.lost.is_set():
+            return
+        self._guard.close()
+        if self.record.lost.is_set():
             await self._say_the_last_word()
 
     async def release(self) -> None:
         """Let the call go while it lives; whoever holds it next finds the sideband left and the gap's beginning."""
         await self._leave()
+        self._guard.close()
 
     async def _say_the_last_word(self) -> None:
         """Tell whoever holds the call now whether it has all that was heard here, behind the rows that it gets."""
@@ -238,9 +251,11 @@ class ObservedCall:
 
     async def _attached(self, attached: Sideband, overlapped: bool) -> Ending | None:
         self._sideband, began = attached, asyncio.get_running_loop().time()
-        self._presence.attached(overlapped)
+        digest = digest_of(self._line.session_of(self.call.profile))
+        self._presence.attached(overlapped, profile_digest=digest)
         self.commands.attached(attached)
         self.caps.attached()
+        self._watch.attached(attached)
         async with asyncio.TaskGroup() as beside:
             pulse = beside.create_task(self._pulse.watch(attached))
             if not self._is_known_to_be_observed:
@@ -272,6 +287,7 @@ class ObservedCall:
         if self._sideband is not None:
             sideband, self._sideband = self._sideband, None
             self.commands.detached()
+            self._watch.detached()
             for frame in await sideband.leave():
                 self.record.hear(frame)
             self._presence.detached(sideband.closed, self._wish is not None, sideband.is_drained)
@@ -325,6 +341,7 @@ class ObservedCall:
     # -- what is written -------------------------------------------------------------------------------------------
 
     async def _write_end(self, end: Ending) -> None:
+        await self._guard.settled()
         await self.commands.write_settled()
         self.record.note("observer.ended", reason=end.reason, certainty=end.certainty)
         await self._flush()

@@ -37,10 +37,10 @@ class Presence:
         self._was_left = left.left_at is not None
         self._away_since = left.left_at or left.last_at
 
-    def attached(self, overlapped: bool = False) -> None:
-        """From here on everything is heard. `overlapped`: the sideband was there before this node became the holder;
-        then nothing is missing, if the last holder had not left before and can write down, or hand on, all it heard:
-        it has a last word on that."""
+    def attached(self, overlapped: bool = False, **facts: str) -> None:
+        """From here on everything is heard; `facts` are noted with it. `overlapped`: the sideband was there before this
+        node became the holder; then nothing is missing, if the last holder had not left before and can write down, or
+        hand on, all it heard: it has a last word on that."""
         if overlapped and not self._was_left:
             until_at = self._record.clock()
             self._doubtful = {
@@ -48,7 +48,7 @@ class Presence:
                 "from_at": self._record.last_at,
                 "until_at": until_at,
             }
-        self._record.note("observer.attached", node=self._node_id, epoch=self._epoch)
+        self._record.note("observer.attached", node=self._node_id, epoch=self._epoch, **facts)
         if self._doubtful is None:
             self._note_gap()
         self._is_attached, self._was_hung_up, self.was_drained = True, False, False

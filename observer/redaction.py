@@ -1,41 +1,20 @@
-"""The processes that redact, two for each profile that wants it, and what becomes of an event that they don't manage.
+"""What may be kept of each call's lines by its profile, and the asking of the processes that redact.
 
-Knows a time limit and a bounded number of events that wait; a process that takes too long is killed and started again.
-What a redaction does is redactor.py's; what is stored instead of a failed one is discretion.py's.
+How those run is operator_processes.py's; what a redaction does is redactor.py's; what is stored instead of a failed one
+is discretion.py's.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import json
-import sys
-from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
-
-import structlog
 
 from call_log.call import Call
 from observer.limits import Limits
-from observer.redactor import DONE, LENGTH, SOURCES
+from observer.operator_processes import OperatorProcesses, Outcome
+from observer.redactor import SOURCES
 from realtime.profiles import Profiles
 from realtime.redaction import Redaction
-
-log = structlog.get_logger()
-
-PROCESSES = 2
-RESTART_SECONDS = 1.0
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """The redacted event, or why there is none: `failed` (with `error`, the name of it), `timeout`, `busy` (too many
-    wait), `unreadable`, `unknown_profile`."""
-
-    body: bytes | None = None
-    cause: str | None = None
-    error: str | None = None
 
 
 @dataclass(frozen=True)
@@ -80,122 +59,16 @@ class Redactions:
         await asyncio.gather(*(redactor.close() for redactor in self._redactors.values()))
 
 
-class _Job:
-    """One event on its way; `given_up` ends the wait for it, whatever it waits for."""
-
-    def __init__(self, source: str, raw: bytes, seconds: float) -> None:
-        loop = asyncio.get_running_loop()
-        self.frame = bytes([SOURCES.index(source)]) + raw
-        self.outcome: asyncio.Future[Outcome] = loop.create_future()
-        self._patience = loop.call_later(seconds, self.finish, Outcome(cause="busy"))
-
-    def finish(self, outcome: Outcome) -> None:
-        self._patience.cancel()
-        if not self.outcome.done():
-            self.outcome.set_result(outcome)
-
-
 class Redactor:
-    """The processes of one profile. They start at once, since a function's module may take long to import."""
+    """The processes that redact for one profile."""
 
     def __init__(self, profile: str, rules: Redaction, limits: Limits) -> None:
-        self._profile, self._rules, self._limits = profile, json.dumps(asdict(rules)).encode(), limits
-        self._waiting = self._waiting_bytes = 0
-        self._jobs: asyncio.Queue[_Job] = asyncio.Queue()
-        self._workers = [asyncio.create_task(self._work()) for _ in range(PROCESSES)]
+        self._processes = OperatorProcesses(profile, "redact", asdict(rules), limits)
 
     def submit(self, source: str, raw: bytes) -> asyncio.Future[Outcome]:
         """Redact an event. The outcome comes in any case, within the limits; it never raises."""
-        job = _Job(source, raw, self._limits.redaction_waited)
-        self._count(1, len(raw))
-        job.outcome.add_done_callback(lambda _: self._count(-1, -len(raw)))
-        if self._is_full():
-            job.finish(Outcome(cause="busy"))
-        else:
-            self._jobs.put_nowait(job)
-        return job.outcome
-
-    def _count(self, jobs: int, size: int) -> None:
-        self._waiting += jobs
-        self._waiting_bytes += size
-
-    def _is_full(self) -> bool:
-        limits = self._limits
-        return (
-            self._waiting > limits.redactions_waiting or self._waiting_bytes > limits.redactions_waiting_bytes
-        )
+        return self._processes.submit(bytes([SOURCES.index(source)]) + raw)
 
     async def close(self) -> None:
         """Kill the processes; what waits fails."""
-        for worker in self._workers:
-            worker.cancel()
-        await asyncio.gather(*self._workers, return_exceptions=True)
-        while not self._jobs.empty():
-            self._jobs.get_nowait().finish(Outcome(cause="busy"))
-
-    async def _work(self) -> None:
-        while True:
-            try:
-                await self._serve()
-            except (OSError, asyncio.IncompleteReadError) as error:
-                log.error("redactor_failed", profile=self._profile, reason=type(error).__name__)
-                await asyncio.sleep(RESTART_SECONDS)
-
-    async def _serve(self) -> None:
-        """One process, until it takes too long or dies."""
-        async with _process() as child:
-            await _exchange(child, self._rules)
-            while True:
-                job = await self._jobs.get()
-                if not job.outcome.done() and not await self._do(child, job):
-                    return
-
-    async def _do(self, child: Process, job: _Job) -> bool:
-        """False when the process can't be used any more."""
-        try:
-            async with asyncio.timeout(self._limits.redaction):
-                answer = await _exchange(child, job.frame)
-        except TimeoutError:
-            log.warning("redaction_timed_out", profile=self._profile)
-            job.finish(Outcome(cause="timeout"))
-            return False
-        except (OSError, asyncio.IncompleteReadError):
-            job.finish(Outcome(cause="failed", error="ProcessEnded"))
-            return False
-        job.finish(self._judged(answer[:1], answer[1:]))
-        return True
-
-    def _judged(self, verdict: bytes, said: bytes) -> Outcome:
-        if verdict != DONE:
-            return Outcome(cause="failed", error=said.decode())
-        if len(said) > self._limits.event_max_bytes:
-            return Outcome(cause="failed", error="TooLarge")
-        return Outcome(said)
-
-
-async def _exchange(child: Process, frame: bytes) -> bytes:
-    assert child.stdin is not None and child.stdout is not None  # noqa: S101  # both are pipes
-    child.stdin.write(LENGTH.pack(len(frame)) + frame)
-    (size,) = LENGTH.unpack(await child.stdout.readexactly(LENGTH.size))
-    return await child.stdout.readexactly(size)
-
-
-@contextlib.asynccontextmanager
-async def _process() -> AsyncIterator[Process]:
-    command = (sys.executable, "-m", "observer.redactor")
-    starting = asyncio.ensure_future(
-        asyncio.create_subprocess_exec(
-            *command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, start_new_session=True
-        )
-    )
-    try:
-        yield await asyncio.shield(starting)
-    finally:
-        child = await starting  # whoever cancels us while it starts leaves no process behind
-        with contextlib.suppress(ProcessLookupError):
-            child.kill()
-        ending = asyncio.ensure_future(child.communicate())
-        try:
-            await asyncio.shield(ending)
-        finally:
-            await ending
+        await self._processes.close()

@@ -1,10 +1,13 @@
-"""`python -m observer.redactor`: takes events on its standard input and gives them back redacted.
+"""`python -m observer.redactor`: takes events on its standard input and gives them back redacted; or takes texts, and
+says whether they break a guardrail.
 
 A process of its own, because a pattern that runs away holds the interpreter's lock: only a kill ends it. Knows one
 profile's rules and no call. Nothing that an operator's function prints, and no traceback, leaves it: they hold words.
 
-    parent → child   rules as JSON; then, for each event, one byte for its source and the event's bytes
-    child → parent   READY once; then, for each event, DONE and the redacted event, or FAILED and the error's name
+    parent → child   {"redact": rules} or {"judge": {name: rules}}; then, to redact, one byte for an event's source and
+                     the event's bytes; to judge, {"rule", "text", "context"}
+    child → parent   READY once; then DONE and the redacted event, or the reason why the text breaks the rule (empty
+                     where it doesn't); or FAILED and the error's name
 
 Each frame is four bytes of length, the greatest first, and so many bytes.
 """
@@ -15,10 +18,12 @@ import json
 import os
 import signal
 import struct
-from typing import BinaryIO
+from collections.abc import Callable
+from typing import Any, BinaryIO
 
 from realtime.content import BROWSER, UPSTREAM, encoded, redacted
 from realtime.events import read as read_event
+from realtime.guardrails import Guardrail, Judge
 from realtime.redaction import Redaction, Replace
 
 SOURCES = (UPSTREAM, BROWSER, "observer")
@@ -35,21 +40,47 @@ def main() -> None:
     for standard in (0, 1, 2):
         os.dup2(nowhere, standard)
     os.nice(5)
-    rules = json.loads(_take(asks) or b"{}")
-    replace = Redaction(tuple(rules["patterns"]), rules["function"]).compiled()
+    answer = _answering(json.loads(_take(asks) or b"{}"))
     _give(tells, READY)
     while frame := _take(asks):
         signal.setitimer(signal.ITIMER_REAL, ORPHAN_SECONDS)  # its default is the process's end
-        _give(tells, _answer(SOURCES[frame[0]], frame[1:], replace))
+        _give(tells, _answer(frame, answer))
         signal.setitimer(signal.ITIMER_REAL, 0)
 
 
-def _answer(source: str, raw: bytes, replace: Replace) -> bytes:
-    event = read_event(raw)
-    if event is None:
-        return FAILED + b"unreadable"
+def _answering(rules: dict[str, Any]) -> Callable[[bytes], bytes]:
+    if "redact" in rules:
+        return _redacting(Redaction(**rules["redact"]).compiled())
+    return _judging({name: Guardrail(**rule).compiled() for name, rule in rules["judge"].items()})
+
+
+def _redacting(replace: Replace) -> Callable[[bytes], bytes]:
+    def answer(frame: bytes) -> bytes:
+        event = read_event(frame[1:])
+        if event is None:
+            raise _Unreadable
+        return encoded(redacted(event, SOURCES[frame[0]], replace))
+
+    return answer
+
+
+def _judging(judges: dict[str, Judge]) -> Callable[[bytes], bytes]:
+    def answer(frame: bytes) -> bytes:
+        asked = json.loads(frame)
+        return (judges[asked["rule"]](asked["text"], asked["context"]) or "").encode()
+
+    return answer
+
+
+class _Unreadable(Exception):
+    """What came is no event."""
+
+
+def _answer(frame: bytes, answer: Callable[[bytes], bytes]) -> bytes:
     try:
-        return DONE + encoded(redacted(event, source, replace))
+        return DONE + answer(frame)
+    except _Unreadable:
+        return FAILED + b"unreadable"
     except Exception as error:  # noqa: BLE001  # an operator's function may raise anything
         # The error's name is told; its words may be the caller's.
         return FAILED + type(error).__name__.encode()

@@ -27,6 +27,7 @@ TRANSCRIPTION_COMPLETED: Final = "conversation.item.input_audio_transcription.co
 TRANSCRIPTION_FAILED: Final = "conversation.item.input_audio_transcription.failed"
 SPEECH_STARTED: Final = "input_audio_buffer.speech_started"
 SPEECH_STOPPED: Final = "input_audio_buffer.speech_stopped"
+TIMEOUT_TRIGGERED: Final = "input_audio_buffer.timeout_triggered"
 INPUT_CLEARED: Final = "input_audio_buffer.cleared"
 COMMITTED: Final = "input_audio_buffer.committed"
 AUDIO_STARTED: Final = "output_audio_buffer.started"
@@ -82,11 +83,13 @@ ACTED_ON: Final = frozenset(
         TEXT_DONE,
         SPEECH_STARTED,
         SPEECH_STOPPED,
+        TIMEOUT_TRIGGERED,
         COMMITTED,
         INPUT_CLEARED,
         AUDIO_STARTED,
         AUDIO_STOPPED,
         AUDIO_CLEARED,
+        OUTPUT_ITEM_ADDED,
         RESPONSE_CREATED,
         RESPONSE_DONE,
     }

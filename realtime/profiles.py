@@ -14,8 +14,10 @@ from typing import Any
 
 from realtime.caps import Caps
 from realtime.errors import Misconfigured
+from realtime.guardrails import Guardrail
 from realtime.prices import Prices
 from realtime.redaction import Redaction
+from realtime.tamper_rules import TamperRules
 from realtime.toolbox import Tool, read_tools
 
 DEFAULT = "default"
@@ -34,6 +36,8 @@ _KEYS = (
     "redact",
     "limits",
     "tools",
+    "watch",
+    "guardrails",
     "session",
 )
 RETENTION_LONGEST_DAYS = 36_500
@@ -47,7 +51,8 @@ class Profile:
     `recording`: one of RECORDING_MODES. `consent`: the version of the statement without which no call is opened, None
     where none is asked for. `retention_days`: for so long after its end a call is kept, None for ever. `redact`: what
     is taken out of every text before it is stored. `limits`: what a call may use. `tools`: what the observer runs for
-    the model. `session`: whatever else of the GA session object, as it stands."""
+    the model. `watch`: what a page may do on its data channel, None where nobody looks. `guardrails`: what is looked
+    for in what is said. `session`: whatever else of the GA session object, as it stands."""
 
     name: str
     model: str
@@ -61,6 +66,8 @@ class Profile:
     redact: Redaction | None = None
     limits: Caps | None = None
     tools: Mapping[str, Tool] = field(default_factory=dict)
+    watch: TamperRules | None = None
+    guardrails: tuple[Guardrail, ...] = ()
     session: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -70,10 +77,12 @@ class Profile:
 
     @property
     def needs_connect(self) -> bool:
-        """Whether its calls must go through us: a direct one would be neither recorded nor agreed to nor bounded, and
-        its tools would not run."""
+        """Whether its calls must go through us: a direct one would be neither recorded, watched, agreed to nor bounded,
+        and its tools would not run."""
         wanted = self.recording == "required" or self.consent is not None
-        return wanted or self.limits is not None or bool(self.tools)
+        bounded = self.limits is not None or bool(self.tools)
+        watched = self.watch is not None and self.watch.enforces
+        return wanted or bounded or watched or any(rule.enforces for rule in self.guardrails)
 
     @property
     def keeps_words(self) -> bool:
@@ -165,6 +174,8 @@ def _profile(file: str, name: str, table: object) -> Profile:
         redact=_redact(where, table),
         limits=_limits(where, table),
         tools=_tools(where, table),
+        watch=_watch(where, table),
+        guardrails=_guardrails(where, table),
         session=_session(where, table.get("session", {})),
     )
 
@@ -173,6 +184,9 @@ def _check_keys(where: str, table: Mapping[str, Any]) -> None:
     unknown = sorted(table.keys() - set(_KEYS))
     if unknown:
         raise Misconfigured(f"{where}: unknown keys: {', '.join(unknown)}; known are {', '.join(_KEYS)}.")
+    blind = [key for key in ("watch", "guardrails") if key in table and table.get("recording") == "off"]
+    if blind:
+        raise Misconfigured(f"{where}: {blind[0]} needs an observer, and recording = 'off' has none.")
     missing = [key for key in _REQUIRED if key not in table]
     if missing:
         hint = "; write false for none" if missing == ["transcription"] else ""
@@ -233,6 +247,19 @@ def _tools(where: str, table: Mapping[str, Any]) -> Mapping[str, Tool]:
     if table.get("recording") == "off":
         raise Misconfigured(f"{where}: recording is 'off', so that no observer is there to run its tools.")
     return read_tools(where, table["tools"], _session(where, table.get("session", {})))
+
+
+def _watch(where: str, table: Mapping[str, Any]) -> TamperRules | None:
+    if "watch" not in table:
+        return None
+    return TamperRules.read(where.removesuffix("]") + ".watch]", table["watch"])
+
+
+def _guardrails(where: str, table: Mapping[str, Any]) -> tuple[Guardrail, ...]:
+    where, rules = where.removesuffix("]") + ".guardrails", table.get("guardrails", {})
+    if not isinstance(rules, dict):
+        raise Misconfigured(f"{where}]: must hold a table for each rule, such as {where}.cards].")
+    return tuple(Guardrail.read(f"{where}.{name}]", name, rule) for name, rule in rules.items())
 
 
 def _session(where: str, session: object) -> Mapping[str, Any]:

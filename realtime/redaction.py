@@ -6,27 +6,15 @@ known here: a pattern can take for ever.
 
 from __future__ import annotations
 
-import importlib
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from realtime.errors import Misconfigured
+from realtime.operator_code import compiled_pattern, function_named, imported, patterns_of
 
 MARK = "[redacted]"
 _KEYS = ("patterns", "function")
 
-_IMPORT_FAULTS = (
-    ImportError,
-    AttributeError,
-    SyntaxError,
-    NameError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
 Replace = Callable[[str], str]
 
 
@@ -43,14 +31,14 @@ class Redaction:
         """The table `[name.redact]`. Raises Misconfigured with one sentence that begins with `where`."""
         if not isinstance(table, dict) or not table.keys() <= set(_KEYS) or not table:
             raise Misconfigured(f"{where}: must be a table with {' or '.join(_KEYS)}, and nothing else.")
-        redaction = cls(_patterns(where, table), _function(where, table))
+        redaction = cls(patterns_of(where, table), function_named(where, table))
         redaction.compiled(where)
         return redaction
 
     def compiled(self, where: str = "redact") -> Replace:
         """One function of it all. Raises Misconfigured for a pattern that is none and a function that is not there."""
-        patterns = [_compiled(where, pattern) for pattern in self.patterns]
-        function = _imported(where, self.function) if self.function else None
+        patterns = [compiled_pattern(where, pattern) for pattern in self.patterns]
+        function = _function(where, self.function) if self.function else None
 
         def replace(text: str) -> str:
             for pattern in patterns:
@@ -60,37 +48,8 @@ class Redaction:
         return replace
 
 
-def _patterns(where: str, table: Mapping[str, Any]) -> tuple[str, ...]:
-    given = table.get("patterns", [])
-    if not isinstance(given, list) or not all(isinstance(pattern, str) and pattern for pattern in given):
-        raise Misconfigured(f"{where}: patterns must be a list of texts, none of them empty.")
-    if not given and "function" not in table:
-        raise Misconfigured(f"{where}: patterns is empty; write a pattern, or leave the table out.")
-    return tuple(given)
-
-
-def _function(where: str, table: Mapping[str, Any]) -> str | None:
-    named = table.get("function")
-    if named is not None and not (isinstance(named, str) and re.fullmatch(r"[\w.]+:\w+", named)):
-        raise Misconfigured(f'{where}: function must be named as "package.module:function".')
-    return named
-
-
-def _compiled(where: str, pattern: str) -> re.Pattern[str]:
-    try:
-        return re.compile(pattern)
-    except (re.error, OverflowError, RecursionError) as cause:
-        raise Misconfigured(f"{where}: patterns: {pattern!r} is no regular expression ({cause}).") from cause
-
-
-def _imported(where: str, named: str) -> Replace:
-    module, _, name = named.partition(":")
-    try:
-        function = getattr(importlib.import_module(module), name)
-    except _IMPORT_FAULTS as cause:
-        raise Misconfigured(f"{where}: function: {named} can't be imported ({cause}).") from cause
-    if not callable(function):
-        raise Misconfigured(f"{where}: function: {named} is nothing that can be called.")
+def _function(where: str, named: str) -> Replace:
+    function = imported(where, named)
 
     def replace(text: str) -> str:
         given = function(text)

@@ -103,3 +103,17 @@ def test_whether_any_is_due_is_asked_of_an_index(
     store: Store, told: Call, plan: Callable[[Callable[[Connection], Any]], list[str]]
 ) -> None:
     assert any("ix_deliveries_next_at" in step for step in plan(lambda db: deliveries.wait(db, at=AT)))
+
+
+def test_a_limit_that_ended_a_call_is_told_by_its_name(
+    store: Store, told: Call, join: Callable[..., None]
+) -> None:
+    with store.writing() as db:
+        join(db, "n1")
+        (call,) = calls.claim(db, "n1", limit=1, at=AT)
+        over = {"ended_at": AT + 9, "end_reason": "policy_spend", "end_certainty": "stated", "holder": None}
+        assert calls.update_held(db, call.number, call.epoch, "n1", state="ended", **over)  # type: ignore[arg-type]
+    assert [(one.event, one.subject) for one in take(store, AT + 9)][1:] == [
+        ("call.ended", ""),
+        ("call.limit_reached", "spend"),
+    ]
