@@ -73,14 +73,16 @@ class ObservedCall:
         self._wished = asyncio.Event()
         self._hung_up = asyncio.Event()
         self._taken: set[int] = set()
-        self._remembers = not call.last_seq
+        self._remembers = asyncio.Event()
+        if not call.last_seq:
+            self._remembers.set()
         self._is_known_to_be_observed = call.state == "observed"
         self.wish_of(call)
 
     def take(self, message: Message) -> None:
         """What somebody left in the inbox for this call. It is seen there until its event is on disk: taken once, and
         an earlier holder's events not before it is known what is in the log."""
-        if message.id in self._taken or (message.kind == "late" and not self._remembers):
+        if message.id in self._taken or (message.kind == "late" and not self._remembers.is_set()):
             return
         self._taken.add(message.id)
         if message.kind == "late":
@@ -106,7 +108,7 @@ class ObservedCall:
 
     async def _read_up(self) -> None:
         """Learn what is in the log. What an earlier holder left in the inbox waits for its end, the summary for all."""
-        while not self._remembers:
+        while not self._remembers.is_set():
             await self._line.reading_turn()
             try:
                 async with self._line.reads:
@@ -118,11 +120,16 @@ class ObservedCall:
         await self._line.reading_turn()
         await self.record.recollection.catch_up(self._line.store, self._line.reads)
 
+    async def _keep_limits(self) -> None:
+        """What an earlier holder began must be known first: it may be hanging up already."""
+        await self._remembers.wait()
+        await self.caps.serve()
+
     def _recall(self, rows: list[EventRow]) -> None:
         self.record.recall(rows)
         if self.record.hung_up_for is not None:
             self.wish(Wish(cast(EndReason, self.record.hung_up_for), OBSERVER))
-        self._remembers = True
+        self._remembers.set()
 
     def wish_of(self, call: Call) -> None:
         """The wish that stands in the call's row, where one does."""
@@ -141,10 +148,10 @@ class ObservedCall:
             await self._quarantine()
             return
         await self._leave()
-        if self._left is not None and not self._remembers:
+        if self._left is not None and not self._remembers.is_set():
             await self._watch.recall()
             self._presence.resume(self._left)
-        if self._inherited is not None and not self._remembers:
+        if self._inherited is not None and not self._remembers.is_set():
             # Before anything is recorded: both sidebands heard the same for a while.
             self._recall(await asyncio.to_thread(self.record.read_back, self._line.store))
         async with asyncio.TaskGroup() as together:
@@ -155,7 +162,7 @@ class ObservedCall:
                 together.create_task(self._doubt()),
                 together.create_task(self.commands.serve()),
                 together.create_task(self._read_up()),
-                together.create_task(self.caps.serve()),
+                together.create_task(self._keep_limits()),
                 together.create_task(self._tools.serve()),
                 together.create_task(self._watch.serve()),
             ]

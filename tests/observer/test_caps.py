@@ -207,7 +207,7 @@ def test_the_next_holder_keeps_what_a_killed_one_began(bounded: House, far_end: 
 
 def test_a_hang_up_that_a_killed_holder_began_is_carried_out_and_keeps_its_reason(tmp_path: Path) -> None:
     player = Player()
-    scenario = player.expect(Scenario(attaches=[Attach()], hangups=[503] * 1_000))
+    scenario = player.expect(Scenario(attaches=[Attach(), Attach()], hangups=[503] * 1_000))
     (tmp_path / "profiles.toml").write_text(PROFILES)
     house = House.build(tmp_path, player.url, SWITCHBOARD_PROFILES=str(tmp_path / "profiles.toml")).start()
     call_id = opened(house, "brief")
