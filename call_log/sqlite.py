@@ -179,9 +179,15 @@ class File:
 
     def damage(self) -> str | None:
         """What SQLite itself finds wrong in the file, in its words; None where it finds nothing, or no file. Reads all
-        of it."""
-        if not self.path.exists():
-            return None
+        of it; waits while somebody changes the tables, whom a reader would be in the way."""
+        turn = FileLock(self.lock_folder / "upgrade.lock")
+        turn.acquire(wait=True)
+        try:
+            return self._damage() if self.path.exists() else None
+        finally:
+            turn.release()
+
+    def _damage(self) -> str | None:
         with contextlib.closing(self.connect(read_only=True)) as connection:
             try:
                 (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()

@@ -89,6 +89,7 @@ def test_a_lost_session_is_anothers_death_only_for_whose_own_one_stood(
         join(db, "n2")
         number = answered(db).number
         calls.claim(db, "n2", limit=1, at=AT)
+        db.execute(update(schema.nodes).values(heartbeat_at=DatabaseClock()))
     ended = "SELECT pg_terminate_backend(backend_pid, 5000) FROM nodes WHERE node_id = ANY(%s)"
     assert set(other.execute(ended, (lost,)).fetchall()) == {(True,)}
 

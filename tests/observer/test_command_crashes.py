@@ -28,13 +28,14 @@ def far_end(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
 
 @pytest.fixture
 def lone_web(tmp_path: Path, far_end: Emulator, store_of_house: dict[str, str]) -> Iterator[House]:
-    """A web with no observer yet, over either store."""
+    """A web with no observer yet."""
     built = House.build(tmp_path / "house", far_end.url, **store_of_house)
     built.start_web()
     yield built
     built.stop()
 
 
+@pytest.mark.parametrize("store_of_house", ["sqlite"], indirect=True)
 @pytest.mark.parametrize(
     ("point", "asked", "effects", "states"),
     [

@@ -1,4 +1,4 @@
-"""The disk under a running observer: a flush that fails, a file that is gone, a folder that may not be written."""
+"""The disk under a running observer: a flush that fails, a file that is gone, one that was replaced."""
 
 from __future__ import annotations
 
