@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Connection, Select, Update, and_, case, func, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.dialects import postgresql, sqlite
 
 from call_log import inbox
 from call_log.clock import DatabaseClock
@@ -47,14 +47,13 @@ class Command:
 def queue(db: Connection, new: Command, body: str | None) -> Command | None:
     """Leave a command for the holder of its call; without a body it is only written down. None when it is new; else the
     one that has this id already."""
-    known = find(db, new.number, new.command_id)
-    if known is not None:
-        return known
-    try:
-        with db.begin_nested():
-            waits_until = DatabaseClock() + WAITING_MS
-            db.execute(insert(commands).values(_columns(new) | {"expires_at": waits_until}))
-    except IntegrityError:  # somebody else was a moment earlier
+    dialect = postgresql if db.dialect.name == "postgresql" else sqlite
+    row = (
+        dialect.insert(commands)
+        .values(_columns(new) | {"expires_at": DatabaseClock() + WAITING_MS})
+        .on_conflict_do_nothing()
+    )
+    if db.execute(row.returning(commands.c.id)).one_or_none() is None:
         return find(db, new.number, new.command_id)
     if body is not None:
         inbox.put(db, new.number, kind=MESSAGE, by=new.by, at=new.at, body=body)

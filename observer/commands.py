@@ -16,8 +16,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
-import structlog
-
 from call_log import commands
 from call_log import events as log_events
 from call_log.call import Call
@@ -32,8 +30,6 @@ from realtime.client_events import ACTIVE_ALREADY, NOTHING_TO_CANCEL, RESPONSE_C
 from realtime.fields import Event, object_of, text_of
 from realtime.floor import Floor
 
-log = structlog.get_logger()
-
 OPERATOR, OBSERVER, TOOL = "operator", "observer", "tool"
 STORE_RETRY_SECONDS = 0.2
 LOOK_SECONDS = 0.5
@@ -43,8 +39,8 @@ MUTING = frozenset({"mute", "unmute"})
 
 @dataclass(eq=False)
 class Pending:
-    """A command between its arrival and its settlement. `steps`: the client events that it became, by their ids, each
-    with its answer once there is one. `source`: whose line in the log they are."""
+    """A command between its arrival and its settlement. `steps`: the client events that it became, by their ids;
+    `open`: those that nothing has answered yet. `source`: whose line in the log they are."""
 
     command: Command
     asked: Event
@@ -295,9 +291,8 @@ class Commands:
         self._forget(pending)
         if code == ACTIVE_ALREADY and pending.speaks:
             self.floor.is_taken()
-            self._queue.appendleft(
-                pending
-            )  # voice detection was faster; it had no effect, so it may go out again
+            # Voice detection was faster. Ours had no effect, so it may go out again.
+            self._queue.appendleft(pending)
             return
         self._settle(Settled(pending.command.command_id, "refused", code[:64]))
 

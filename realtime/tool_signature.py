@@ -5,9 +5,7 @@ Knows how a signature becomes a JSON schema and how a model's arguments become t
 
 from __future__ import annotations
 
-import importlib
 import inspect
-import re
 import typing
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -15,21 +13,11 @@ from typing import Any, Final
 import msgspec
 
 from realtime.errors import Misconfigured
+from realtime.operator_code import function_named, imported
 
 CONTEXT: Final = "context"
 """A parameter of this name is not the model's: it gets the call that the function is run for."""
 
-_ENTRY_POINT = re.compile(r"[\w.]+:\w+")
-_IMPORT_FAULTS = (
-    ImportError,
-    AttributeError,
-    SyntaxError,
-    NameError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
 _KINDS = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
@@ -39,9 +27,7 @@ class Signature:
 
     def __init__(self, where: str, named: object) -> None:
         """`named`: "package.module:function". Raises Misconfigured with one sentence that begins with `where`."""
-        if not isinstance(named, str) or not _ENTRY_POINT.fullmatch(named):
-            raise Misconfigured(f'{where}: function must be named as "package.module:function".')
-        self._function = _imported(where, named)
+        self._function = _plain_function(where, named)
         parameters = inspect.signature(self._function).parameters
         self._wants_context = CONTEXT in parameters
         self._arguments = _structure(f"{where}: {named}", self._function, parameters)
@@ -58,14 +44,11 @@ class Signature:
         return lambda: self._function(**ready)
 
 
-def _imported(where: str, named: str) -> Callable[..., object]:
-    module, _, name = named.partition(":")
-    try:
-        function = getattr(importlib.import_module(module), name)
-    except _IMPORT_FAULTS as cause:
-        raise Misconfigured(f"{where}: function: {named} can't be imported ({cause}).") from cause
+def _plain_function(where: str, named: object) -> Callable[..., object]:
+    name = str(function_named(where, {"function": "" if named is None else named}))
+    function = imported(where, name)
     if not inspect.isfunction(function) or inspect.iscoroutinefunction(function):
-        raise Misconfigured(f"{where}: function: {named} must be a plain function, not async and no class.")
+        raise Misconfigured(f"{where}: function: {name} must be a plain function, not async and no class.")
     return function
 
 

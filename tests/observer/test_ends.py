@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from observer.ending import shows_a_peer
 from tests.observer.test_sideband import OFFER, SPEECH
 from tests.player import Attach, Player, Scenario
 from tests.processes import House, until
@@ -136,3 +137,19 @@ def test_a_silent_browser_that_reports_is_not_taken_for_absent(house: House, pla
     assert house.call(call_id)["state"] == "observed"
     house.hang_up(call_id)
     house.ended(call_id)
+
+
+@pytest.mark.parametrize(
+    ("type", "item", "shows"),
+    [
+        ("input_audio_buffer.speech_started", {}, True),
+        ("conversation.item.added", {"id": "item_of_a_page", "role": "user"}, True),
+        ("conversation.item.created", {"id": "item_of_a_page", "role": "user"}, True),
+        ("conversation.item.added", {"id": "item_of_ours", "role": "user"}, False),
+        ("conversation.item.added", {"id": "item_2", "role": "assistant"}, False),
+        ("conversation.item.added", {"id": "item_3", "role": "system"}, False),
+        ("response.created", {}, False),
+    ],
+)
+def test_what_we_cause_ourselves_is_no_sign_of_a_peer(type: str, item: dict[str, Any], shows: bool) -> None:
+    assert shows_a_peer(type, {"type": type, "item": item}, {"item_of_ours"}) is shows

@@ -13,7 +13,8 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from call_log import calls, nodes
-from call_log.store import Store
+from call_log.store import Store, StoreUnavailable
+from tests.processes import until
 from tests.token_service.conftest import UPSTREAM
 from token_service.connect import OFFER_MAX_BYTES
 
@@ -270,8 +271,10 @@ def test_it_follows_no_redirect(web: FlaskClient) -> None:
 
 @responses.activate
 def test_it_hangs_up_itself_when_the_store_is_gone_after_the_201(
-    web: FlaskClient, store: Store, tmp_path: Path
+    web: FlaskClient, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("token_service.negotiation.CONNECT_SECONDS", 3.0)
+
     def lock_the_store(request: Any) -> tuple[int, dict[str, str], bytes]:
         (tmp_path / "calls.db").rename(tmp_path / "gone.db")
         return 201, {"Location": LOCATION}, ANSWER
@@ -281,8 +284,6 @@ def test_it_hangs_up_itself_when_the_store_is_gone_after_the_201(
     responses.post(f"{CALLS}/rtc_990b6ba8f11341c9b697c970849587c1/hangup")
 
     assert_problem(post(web), 503, "store_unavailable")
-    from tests.processes import until
-
     until(lambda: str(responses.calls[-1].request.url).endswith("/hangup"), "the hang-up")
 
 
@@ -296,3 +297,20 @@ def test_it_takes_what_azure_really_said(web: FlaskClient, store: Store) -> None
 
     assert (answer.status_code, answer.data.decode()) == (201, call["response"]["text"])
     assert only_call(store).upstream_call_id == call["response"]["headers"]["location"].rpartition("/")[2]
+
+
+@responses.activate
+def test_a_call_that_the_upstream_took_is_written_down_for_as_long_as_its_browser_may_wait(
+    web: FlaskClient, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upstream()
+    answer, busy = calls.answer, iter([True, True])
+
+    def answer_later(*args: Any, **more: Any) -> Any:
+        if next(busy, False):
+            raise StoreUnavailable("busy")
+        return answer(*args, **more)
+
+    monkeypatch.setattr(calls, "answer", answer_later)
+    assert post(web).status_code == 201
+    assert only_call(store).state == "answered"
