@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ import structlog
 from sqlalchemy.exc import IntegrityError
 
 from call_log import calls, mounts
+from call_log.sqlite import _reopen_after_a_fault
 from call_log.store import Store, StoreUnavailable, now
 from tests.call_log.conftest import file_url
 
@@ -279,3 +281,25 @@ def test_the_watch_sees_the_commits_of_another_process_and_from_another_thread(
     looker.join(20)
     assert seen.is_set()
     watch.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "reopens"),
+    [
+        ("SQLITE_IOERR_FSYNC", True),
+        ("SQLITE_FULL", True),
+        ("SQLITE_CORRUPT_INDEX", True),
+        ("SQLITE_BUSY", False),
+        ("SQLITE_BUSY_SNAPSHOT", False),
+        ("SQLITE_CONSTRAINT_UNIQUE", False),
+        (None, False),
+    ],
+)
+def test_after_a_failed_flush_and_its_like_another_connection_is_opened(
+    name: str | None, reopens: bool
+) -> None:
+    fault = sqlite3.OperationalError("disk I/O error")
+    fault.sqlite_errorname = name  # type: ignore[assignment]
+    context = SimpleNamespace(original_exception=fault, is_disconnect=False)
+    _reopen_after_a_fault(context)  # type: ignore[arg-type]
+    assert context.is_disconnect is reopens

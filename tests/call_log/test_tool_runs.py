@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, update
 
-from call_log import calls, tool_runs
+from call_log import calls, deliveries, schema, tool_runs
 from call_log.calls import Call
 from call_log.store import Store
 from call_log.tool_runs import Outcome, Run, State
@@ -47,6 +47,16 @@ def test_a_function_call_is_taken_up_once(store: Store, held: Call) -> None:
     assert take_up(store, held, run(held, "b", "refused"), run(held, "c")) == {"c"}
     assert take_up(store, held, run(held, "a")) == set()
     assert [one[:2] for one in state(store, held)] == [("a", "started"), ("b", "started"), ("c", "started")]
+
+
+def test_the_webhook_is_told_once_of_each_run_that_waits_for_an_operator(store: Store, held: Call) -> None:
+    with store.writing() as db:
+        db.execute(update(schema.calls).values(webhook=True))
+    for _ in range(2):
+        take_up(store, held, run(held, "a"), run(held, "b", "waiting"))
+    with store.writing() as db:
+        told = deliveries.take(db, at=AT, limit=9)
+    assert [(one.event, one.subject) for one in told] == [("tool.approval_wanted", "b")]
 
 
 def test_a_stale_holder_takes_nothing_up_and_changes_nothing(store: Store, held: Call) -> None:
