@@ -72,7 +72,8 @@ def test_an_answer_that_is_too_long_is_cut_off(answering: Answering) -> None:
 
 
 def test_no_answer_and_an_answer_that_drips_are_given_up(answering: Answering) -> None:
-    over, dripped = threading.Event(), []
+    over = threading.Event()
+    dripped: list[int] = []
 
     def drip(connection: socket.socket) -> None:
         connection.recv(65536)
