@@ -46,7 +46,7 @@ class TamperWatch:
         profile = line.profiles.get(call.profile)
         self._is_on = profile is not None and profile.watch is not None
         self._rules = (profile.watch if profile else None) or TamperRules()
-        self._keeps_words = profile is not None and profile.keeps_words
+        self._keeps_words = line.profiles.keep_words(call.profile, call.recording)
         self._asks, self._restores = 0, 0
         self._sideband: Sideband | None = None
         self._woken = asyncio.Event()

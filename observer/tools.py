@@ -87,7 +87,7 @@ class Tools:
         self._call, self._line, self._record, self._commands = call, line, record, commands
         profile = line.profiles.get(call.profile)
         self._tools = profile.tools if profile is not None else {}
-        self._keeps_words = profile is not None and profile.keeps_words and call.recording != "metadata"
+        self._keeps_words = line.profiles.keep_words(call.profile, call.recording)
         self._announced: deque[Announced] = deque()
         self._waiting: dict[str, Job] = {}
         self._open = self._rounds = 0

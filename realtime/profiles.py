@@ -121,6 +121,12 @@ class Profiles:
     def get(self, name: str) -> Profile | None:
         return self._profiles.get(name)
 
+    def keep_words(self, name: str, recording: str) -> bool:
+        """Whether texts of a call under this profile may be stored as they come. Not where the profile is gone: nobody
+        knows what it wanted. `recording`: the call's own, as it was dialled."""
+        profile = self.get(name)
+        return profile is not None and profile.keeps_words and recording != "metadata"
+
     def require_prices(self, prices: Prices) -> None:
         """Raises Misconfigured where a limit of spend can't be kept, because there is no price to count by."""
         for name, profile in self._profiles.items():

@@ -135,9 +135,7 @@ def _admit(call: Call, profiles: Profiles, asked: Event) -> None:
         raise Problem(409, "call_ended", "The call is over; nothing can be sent on it any more.")
     if call.recording == "off" and asked["type"] != HANG_UP:
         raise Problem(409, "not_observed", "Nobody is attached to this call: its profile's recording is off.")
-    profile = profiles.get(call.profile)
-    keeps_words = call.recording != "metadata" and (profile is None or profile.keeps_words)
-    if not keeps_words and acts.holds_words(asked):
+    if not profiles.keep_words(call.profile, call.recording) and acts.holds_words(asked):
         raise Problem(
             422,
             "keeps_no_words",

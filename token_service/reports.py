@@ -17,7 +17,7 @@ from call_log import calls, inbox
 from call_log.call import Call
 from call_log.store import Connection, Store
 from realtime.content import BROWSER, without_content
-from realtime.profiles import Profile, Profiles
+from realtime.profiles import Profiles
 from token_service import principals, queries
 from token_service.negotiation import Negotiation, wall_clock
 from token_service.problems import Problem
@@ -54,7 +54,7 @@ def blueprint(store: Store, negotiation: Negotiation, profiles: Profiles) -> Blu
             if call.recording == "off":
                 _heed(db, call, said)
             else:
-                _put(db, call, _kept(call, profiles.get(call.profile), said), now)
+                _put(db, call, _kept(call, profiles, said), now)
         if call.recording == "off" and said["kind"] == LEAVING:
             negotiation.obey_soon(call.call_id)
         return jsonify(id=call.call_id, state=call.state), 202
@@ -71,11 +71,11 @@ def _put(db: Connection, call: Call, said: dict[str, Any], now: int) -> None:
     inbox.put(db, call.number, kind="report", by=by, at=now, body=json.dumps(said))
 
 
-def _kept(call: Call, profile: Profile | None, said: dict[str, Any]) -> dict[str, Any]:
+def _kept(call: Call, profiles: Profiles, said: dict[str, Any]) -> dict[str, Any]:
     """The report as it may be stored: the inbox lies in the same database as the events."""
-    if call.recording == "metadata" or profile is None or not profile.keeps_words:
-        return without_content(said, BROWSER)
-    return said
+    if profiles.keep_words(call.profile, call.recording):
+        return said
+    return without_content(said, BROWSER)
 
 
 def _heed(db: Connection, call: Call, said: dict[str, Any]) -> None:

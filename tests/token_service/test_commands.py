@@ -106,12 +106,13 @@ def test_a_call_that_is_over_unknown_or_unobserved_takes_none(web: FlaskClient, 
     assert web.get(f"/calls/{over.call_id}/commands/none").get_json()["code"] == "no_such_command"
 
 
-def test_where_no_word_may_be_stored_no_word_may_wait(web: FlaskClient, store: Store) -> None:
+@pytest.mark.parametrize("kept", [{"recording": "metadata"}, {"profile": "gone_meanwhile"}])
+def test_where_no_word_may_be_stored_no_word_may_wait(
+    web: FlaskClient, store: Store, kept: dict[str, str]
+) -> None:
     call = dial(store)
     with store.writing() as db:
-        db.execute(
-            update(table.calls).where(table.calls.c.number == call.number).values(recording="metadata")
-        )
+        db.execute(update(table.calls).where(table.calls.c.number == call.number).values(**kept))
     answer = ask(web, call.call_id, {"type": "whisper", "text": "Zanzibar"})
     assert (answer.status_code, answer.get_json()["code"]) == (422, "keeps_no_words")
     assert ask(web, call.call_id, {"type": "mute"}).status_code == 202
