@@ -190,15 +190,19 @@ class Player:
         self.requests.append(("attach", dict(request.headers), b""))
         scenario = self._calls[request.query["call_id"]]
         attach = scenario.attaches.pop(0) if scenario.attaches and not scenario.over else Attach(404)
-        scenario.dialled.append(str(attach.status))
-        scenario.dialled_at.append(time.monotonic())
         scenario.identified.append(_credential(request))
+        if attach.status == 101 and attach.handshake is None:
+            return await _play(request, scenario, attach)
+        _dialled(scenario, attach)
         if attach.handshake is not None:
             return await _garble(request, attach.handshake)
-        if attach.status != 101:
-            said = {"Content-Type": "application/json", **attach.headers}
-            return web.Response(status=attach.status, body=attach.body.encode(), headers=said)
-        return await _play(request, scenario, attach)
+        said = {"Content-Type": "application/json", **attach.headers}
+        return web.Response(status=attach.status, body=attach.body.encode(), headers=said)
+
+
+def _dialled(scenario: Scenario, attach: Attach) -> None:
+    scenario.dialled.append(str(attach.status))
+    scenario.dialled_at.append(time.monotonic())
 
 
 def _credential(request: web.Request) -> str:
@@ -221,6 +225,7 @@ async def _play(request: web.Request, scenario: Scenario, attach: Attach) -> web
     if attach.deaf:
         transport.pause_reading()
     scenario.sockets.append(socket)
+    _dialled(scenario, attach)  # only now: who waits for it speaks on this socket, not on the one before
     with contextlib.suppress(ConnectionResetError):  # it may not want to hear all of it
         for frame in attach.frames:
             await _send(socket, [frame])
