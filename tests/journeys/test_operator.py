@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, Page, expect
 
 from access import TEST_HEADER
 from tests.journeys.conftest import QUESTION
@@ -159,53 +158,6 @@ def test_a_muted_model_answers_nobody_until_it_is_unmuted(
     caller.click("#hang-up")
     house.ended(call_id)
     assert complaints == []
-
-
-def test_a_page_shows_what_waits_and_what_was_noticed_and_sends_the_decision(
-    browse: Callable[[Path], Browser], silence: Path, house: House
-) -> None:
-    """The API's own answers, with tools and limits added to them, and one event changed into an alarm."""
-    browser = browse(silence)
-    caller = browser.new_page()
-    call_id = open_call_in_writing(caller, house)
-    house.observed(call_id)
-    operator, asked = browser.new_page(), []
-    tools = [{"function_call_id": "fc_1", "name": "refund", "state": "waiting", "by": None, "at": None}]
-    limits = [{"limit": "turns", "cap": 40, "used": 39, "near": True}]
-    tampered = {"type": "observer.tamper", "policy": "restore", "what": "<img src=x onerror=alert(1)>"}
-
-    def add(route: Route) -> None:
-        answer = route.fetch()
-        said = answer.json()
-        if "events" in said:
-            for event in said["events"]:
-                if event["type"] == "observer.attached":
-                    event |= {"type": "observer.tamper", "event": tampered}
-        else:
-            said |= {"tools": tools, "limits": limits}
-        route.fulfill(response=answer, json=said)
-
-    def take(route: Route) -> None:
-        asked.append(route.request.post_data_json)
-        tools[0] |= {"state": "approved", "by": "loopback"}
-        route.fulfill(status=202, json={"command_id": "c_1", "state": "queued"})
-
-    operator.route(re.compile(rf"/calls/{call_id}(/events)?(\?|$)"), add)
-    operator.route(re.compile(r"/commands$"), take)
-    operator.goto(f"{house.url}/call.html?id={call_id}")
-    expect(operator.locator(".approval")).to_contain_text("refund", timeout=PATIENCE_MS)
-    expect(operator.locator(".limit[data-near]")).to_contain_text("39 of 40 · nearly used up")
-    expect(operator.locator(".alarm")).to_contain_text(f"policy restore · what {tampered['what']}")
-    operator.locator(".alarm .show").click()
-    expect(operator.locator("#events [data-type='observer.tamper'] .raw")).to_be_visible()
-
-    operator.get_by_role("button", name="Approve").click()
-    expect(operator.locator(".approval")).to_have_count(0, timeout=PATIENCE_MS)
-    assert asked == [{"type": "approve", "function_call_id": "fc_1"}]
-    expect(operator.locator("#tool-list")).to_have_text("refund approved by loopback")
-    operator.unroute_all(behavior="ignoreErrors")  # one may be on its way
-    caller.click("#hang-up")
-    house.ended(call_id)
 
 
 @pytest.fixture(scope="module")

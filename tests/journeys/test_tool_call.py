@@ -54,8 +54,8 @@ def give(sideband: ClientConnection, call_id: str, output: dict[str, Any]) -> No
     tell(sideband, {"type": "conversation.item.create", "item": item}, {"type": "response.create"})
 
 
-def open_call_in_writing(page: Page, house: House) -> str:
-    page.goto(f"{house.url}/")
+def open_call_in_writing(page: Page, house: House, profile: str = "default") -> str:
+    page.goto(f"{house.url}/?profile={profile}")
     with page.expect_response("**/connect") as connected:
         page.click("#start-text")
     expect(page.locator("#say")).to_be_enabled(timeout=PATIENCE_MS)
