@@ -145,9 +145,10 @@ class Commands:
         self._woken.set()
 
     def _next(self) -> Pending | None:
-        """The oldest one that may go out now. Who wants to speak waits for the floor; nobody else waits for him."""
+        """The oldest one that may go out now. Who wants to speak waits for the floor, and until it is known whether the
+        model has what it is to speak of; nobody else waits for him."""
         for pending in self._queue:
-            if not pending.speaks or (self.floor.is_free and not self.is_muted):
+            if not pending.speaks or (self.floor.is_free and not self.is_muted and not self._is_asking):
                 self._queue.remove(pending)
                 return pending
             if pending.command.expires_at <= self._record.clock():
@@ -296,11 +297,21 @@ class Commands:
             return
         self._settle(Settled(pending.command.command_id, "refused", code[:64]))
 
+    @property
+    def _is_asking(self) -> bool:
+        return any(self._sent.get(one.command.command_id) is one for one in self._questions.values())
+
     def _answered_no(self, question_id: str) -> None:
-        """We asked for an item that an earlier holder may have created; it is not there."""
+        """We asked for an item that may have been created; it is not there. It may go out again where the log kept its
+        words: the upstream admits one item of an id."""
         pending = self._questions.pop(question_id, None)
-        if pending is not None and self._sent.get(pending.command.command_id) is pending:
-            self._forget(pending)
+        if pending is None or self._sent.get(pending.command.command_id) is not pending:
+            return
+        self._forget(pending)
+        if all(map(_is_whole, pending.steps.values())):
+            pending.was_sent = True
+            self._queue.appendleft(pending)
+        else:
             self._settle(Settled(pending.command.command_id, "refused", "not_delivered"))
 
     def _forget(self, pending: Pending) -> None:

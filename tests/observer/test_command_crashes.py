@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from tests.crash_points import OBSERVER
 from tests.observer.test_commands import SILENT, sent
 from tests.observer.test_sideband import OFFER
-from tests.processes import Emulator, House
+from tests.page import Page
+from tests.processes import Emulator, House, until
 
 WHISPER = {"type": "whisper", "text": "Be kind.", "event_id": "mine"}
 SAY = {"type": "say", "text": "Hello.", "event_id": "mine"}
@@ -41,7 +43,7 @@ def lone_web(tmp_path: Path, far_end: Emulator, store_of_house: dict[str, str]) 
     [
         ("a command is taken", WHISPER, 1, {"confirmed": None}),
         ("a command is taken", SAY, 1, {"confirmed": None}),
-        ("a command's sending is written", WHISPER, 0, {"refused": "not_delivered"}),
+        ("a command's sending is written", WHISPER, 1, {"confirmed": None}),
         ("a command's sending is written", INSTRUCTIONS, 0, {"unknown": "holder_changed"}),
         ("a command's sending is written", SAY, 0, {"unknown": "holder_changed"}),
         ("a command is sent", WHISPER, 1, {"confirmed": None}),
@@ -74,6 +76,56 @@ def test_the_holder_may_die_at_any_point_of_a_command(
     assert len(reached) == effects
     house.hang_up(call_id)
     house.ended(call_id)
+
+
+TOOLS = """
+[default]
+model = "gpt-realtime"
+transcription = false
+[default.tools.refund]
+kind = "python"
+function = "tests.observer.operators_tools:refund"
+"""
+
+
+@pytest.fixture
+def web_with_a_tool(tmp_path: Path, emulator: Emulator) -> Iterator[House]:
+    """No observer yet; its calls have media, and a page that speaks for itself."""
+    profiles = tmp_path / "profiles.toml"
+    profiles.write_text(TOOLS)
+    built = House.build(tmp_path / "house", emulator.url, SWITCHBOARD_PROFILES=str(profiles))
+    built.start_web()
+    yield built
+    built.stop()
+
+
+def test_a_tools_output_that_its_observer_did_not_send_goes_out_before_the_model_speaks_of_it(
+    web_with_a_tool: House, emulator: Emulator
+) -> None:
+    house = web_with_a_tool
+    dying = house.start_observer("-c", SHORT_ANSWERS + OBSERVER.format(name="a command's sending is written"))
+    house.ready()
+    script = {"tools": {"My money!": {"name": "refund", "arguments": {"order_id": 7}}}}
+    assert requests.post(f"{emulator.url}/emulator/script", json=script, timeout=5).ok
+    with Page(house, "default") as page:
+        page.types("My money!")
+        assert dying.child.wait(20) == -signal.SIGKILL, dying.said()[-2000:]
+        house.observers.remove(dying)
+        house.start_observer()
+        until(
+            lambda: house.events(page.call_id, source="tool", type="response.create"),
+            "the next response's request",
+        )
+        upstream = house.call(page.call_id)["upstream_call_id"]
+        ours = {event["event"]["event_id"] for event in house.events(page.call_id, source="tool")}
+        heard = until(lambda: len(all := of_us(emulator, upstream, ours)) == 2 and all, "what came of us")
+        assert heard == ["conversation.item.create", "response.create"]
+
+
+def of_us(emulator: Emulator, upstream_call_id: str, ids: set[str]) -> list[str]:
+    """The types of these client events, as they reached the upstream."""
+    heard = emulator.call(upstream_call_id)["client_events"]
+    return [one["type"] for one in heard if one["event_id"] in ids]
 
 
 SHORT_ANSWERS = (
