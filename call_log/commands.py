@@ -68,7 +68,7 @@ def find(db: Connection, number: int, command_id: str) -> Command | None:
 
 def of_call(db: Connection, number: int, *, limit: int) -> list[Command]:
     """The newest commands of a call, newest first."""
-    newest = _all(number).order_by(commands.c.id.desc()).limit(limit)
+    newest = _all(number).order_by(commands.c.at.desc(), commands.c.id.desc()).limit(limit)
     return [Command(**row._mapping) for row in db.execute(newest)]
 
 

@@ -219,6 +219,7 @@ commands = Table(
 )
 
 Index("uq_commands_number_command_id", commands.c.number, commands.c.command_id, unique=True)
+Index("ix_commands_number_at", commands.c.number, commands.c.at)
 
 # The outbox of the webhook: written in the transaction that makes it true, delivered by any observer.
 deliveries = Table(

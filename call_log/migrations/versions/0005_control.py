@@ -34,3 +34,4 @@ def upgrade() -> None:
         sa.Column("digest", sa.LargeBinary),
     )
     op.create_index("uq_commands_number_command_id", "commands", ["number", "command_id"], unique=True)
+    op.create_index("ix_commands_number_at", "commands", ["number", "at"])
