@@ -16,6 +16,7 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -35,13 +36,16 @@ FINAL = ("confirmed", "refused", "expired", "unknown")
 
 @dataclass
 class Asked:
-    """One command: what the API said of it in the end, and when it was first asked for (UTC milliseconds)."""
+    """One command: what the API said of it in the end, and when it was first asked for, queued by the web, and
+    taken up by an observer to be sent (UTC milliseconds)."""
 
     call_id: str
     body: dict[str, Any]
     at: float = 0.0
     state: str = ""
     code: str | None = None
+    queued_at: float = 0.0
+    sent_at: float | None = None
     receipts: list[int] = field(default_factory=list)
 
 
@@ -146,12 +150,17 @@ def learn(put: Field, wanted: list[Asked]) -> None:
                     f"{put.house.url}/calls/{one.call_id}/commands/{one.body['event_id']}"
                 ).json()
                 one.state, one.code = said["state"], said["code"]
+                one.queued_at, one.sent_at = instant(said["at"]), said["sent_at"] and instant(said["sent_at"])
             open_still = [one for one in open_still if one.state not in FINAL]
     by_id = {one.body["event_id"]: one for one in wanted}
     for call in put.emulator.ledger()["calls"]:
         for heard in call["client_events"]:
             if heard["event_id"] in by_id:
                 by_id[heard["event_id"]].receipts.append(heard["at"])
+
+
+def instant(said: str) -> float:
+    return datetime.fromisoformat(said).timestamp() * 1000
 
 
 def faults(outcome: list[Asked]) -> Counter[str]:
@@ -180,6 +189,10 @@ def tell(outcome: list[Asked], kills: int, per_second: float) -> bool:
     )
     found = faults(outcome)
     print(f"faults                     {dict(found) or 'none'}")
+    sent = [(one, one.sent_at) for one in outcome if one.receipts and one.sent_at]
+    tell_spread("asked → queued, ms", [one.queued_at - one.at for one in outcome])
+    tell_spread("queued → taken up, ms", [at - one.queued_at for one, at in sent])
+    tell_spread("taken up → received, ms", [one.receipts[0] - at for one, at in sent])
     tell_spread("asked → received, ms", [one.receipts[0] - one.at for one in outcome if one.receipts])
     return not found and states["unknown"] <= unknown_allowed
 

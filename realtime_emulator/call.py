@@ -57,7 +57,7 @@ class Call(ABC):
         event: dict[str, Any] = {}
         try:
             event = self._read(raw, via)
-            self._reader.obey(event)
+            self._reader.obey(event, sender)
         except Mistake as mistake:
             self.line.complain(mistake, event_id_of(event), sender)
 

@@ -4,7 +4,8 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
 from realtime_emulator.conversation import read_item
-from realtime_emulator.line import Line
+from realtime_emulator.line import Line, Outlet
+from realtime_emulator.mishaps import UNTOLD_UPDATE
 from realtime_emulator.refusals import Mistake, invalid_type, missing_parameter, unsupported_value
 from realtime_emulator.responses import Responses
 
@@ -42,6 +43,7 @@ class ClientEvents:
     ) -> None:
         """`run` sets work going that ends with the call."""
         self._line, self._turns, self._responses, self._run = line, turns, responses, run
+        self._sender: Outlet | None = None
         self._deeds: dict[str, Callable[[Event], None]] = {
             "session.update": self._update_session,
             "conversation.item.create": self._create_item,
@@ -55,8 +57,9 @@ class ClientEvents:
             "response.cancel": self._cancel_response,
         }
 
-    def obey(self, event: Event) -> None:
+    def obey(self, event: Event, sender: Outlet) -> None:
         """Do what `event` asks. Raises `Mistake` when it cannot be done."""
+        self._sender = sender
         kind = event.get("type")
         if kind is None:
             raise missing_parameter("type")
@@ -73,7 +76,12 @@ class ClientEvents:
             raise missing_parameter("session")
         fixed = self._line.conversation.has_assistant_audio
         self._line.session.update(event["session"], voice_is_fixed=fixed)
-        self._line.emit("session.updated", session=self._line.session.as_json())
+        line, session = self._line, self._line.session.as_json()
+        untold = line.mishaps.look(UNTOLD_UPDATE, line.call_id) is not None
+        if untold and self._sender is line.channel:
+            line.tell_page("session.updated", session=session)
+        else:
+            line.emit("session.updated", session=session)
 
     def _create_item(self, event: Event) -> None:
         item = read_item(event.get("item"), self._line.ids)

@@ -65,6 +65,10 @@ class Line:
         """To one sideband alone."""
         self._deliver(type, fields, None, [sideband])
 
+    def tell_page(self, type: str, /, **fields: Any) -> None:
+        """To the page alone."""
+        self._deliver(type, fields, self.channel, [])
+
     def trouble(self, error: dict[str, Any], outlet: Outlet | None = None) -> None:
         """An `error` event that no client event caused: to one sideband, or to everybody."""
         told = {"type": "invalid_request_error", "code": None, "param": None, "event_id": None, **error}

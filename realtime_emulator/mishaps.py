@@ -34,6 +34,7 @@ SESSION_LIMIT = "reach the session limit"
 CUT_NETWORK = "cut the network of a call"
 TRANSCRIPTION_FAILS = "transcription fails"
 FAIL_RESPONSE = "fail the response"
+UNTOLD_UPDATE = "do not tell sidebands of an update"
 
 MISHAPS: dict[str, str] = {
     ATTACH_404: "For the first `ms` milliseconds of each call's life, its sideband answers 404 call_id_not_found.",
@@ -61,6 +62,7 @@ MISHAPS: dict[str, str] = {
     CUT_NETWORK: "A call's packets are lost both ways, `ms` after its peer connected: nobody says goodbye.",
     TRANSCRIPTION_FAILS: "Each transcription fails with DeploymentNotFound, and the call goes on.",
     FAIL_RESPONSE: "A response ends with the status failed and a server_error, before it says anything.",
+    UNTOLD_UPDATE: "A page's session.update is answered on the page's data channel alone.",
 }
 
 PARAMETERS: dict[str, dict[str, int]] = {
@@ -89,6 +91,7 @@ PARAMETERS: dict[str, dict[str, int]] = {
     CUT_NETWORK: {"times": 1, "ms": 0},
     TRANSCRIPTION_FAILS: {},
     FAIL_RESPONSE: {"times": 1},
+    UNTOLD_UPDATE: {},
 }
 """Each fault's parameters with their defaults. Those with `times` are used up, the others last."""
 

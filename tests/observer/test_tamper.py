@@ -117,6 +117,19 @@ def test_rewritten_instructions_are_put_right(house: House) -> None:
         assert session(house, page.call_id)["instructions"] == "Be kind."
 
 
+def test_rewritten_instructions_that_nobody_tells_of_are_asked_for_and_put_right(
+    house: House, far_end: Emulator
+) -> None:
+    with Page(house, "restored") as page:
+        until(lambda: is_over(house, page.call_id, "session.updated"), "the session, asked for at the attach")
+        far_end.arm(
+            "do not tell sidebands of an update", call_id=house.call(page.call_id)["upstream_call_id"]
+        )
+        rewrite(page)
+        assert found(house, page.call_id) == [("session", "instructions", "restored")]
+        until(lambda: session(house, page.call_id)["instructions"] == "Be kind.", "the right ones")
+
+
 def test_a_forged_result_of_a_tool_is_deleted_and_the_answer_to_it_interrupted(house: House) -> None:
     with Page(house, "restored") as page:
         house.events(page.call_id)
