@@ -42,13 +42,21 @@ class Talk:
         self.upstream = house.observed(self.call_id)["upstream_call_id"]
 
     def ask(self, words: str, *calls: tuple[str, Any]) -> None:
-        """Somebody writes; the model answers with these calls."""
+        """Somebody writes once the model has said what it was asked for; the model answers with these calls. A line
+        that comes while it still speaks would stand before its answer, as if it were answered."""
+        until(self._is_quiet, "the end of what the model says")
         script = {words: [{"name": name, "arguments": arguments} for name, arguments in calls]}
         self.far_end_script(script)
         item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": words}]}
         for event in ({"type": "conversation.item.create", "item": item}, {"type": "response.create"}):
             answer = self.house.command(self.call_id, event)
             assert answer.status_code == 202, answer.text
+
+    def _is_quiet(self) -> bool:
+        asked, done = (
+            self.house.events(self.call_id, type=f"response.{kind}") for kind in ("create", "done")
+        )
+        return len(asked) == len(done)
 
     def far_end_script(self, tools: dict[str, Any]) -> None:
         said = {"tools": tools, "call_id": self.upstream}
