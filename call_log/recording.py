@@ -44,6 +44,8 @@ def hand_on(db: Connection, node_id: str, rows: Iterable[Kept], *, at: int) -> N
         (kept for kept in rows if kept.row.source == UPSTREAM and kept.message_id is None),
         key=lambda kept: kept.row.number,
     )
+    if not heard:
+        return
     numbers = {kept.row.number for kept in heard}
     going_on = set(
         db.scalars(select(calls.c.number).where(calls.c.number.in_(numbers), calls.c.ended_at.is_(None)))
