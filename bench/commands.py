@@ -16,14 +16,13 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import requests
 
 from bench.field import Field, put_up
-from bench.figures import tell_machine, tell_spread
+from bench.figures import milliseconds, tell_machine, tell_spread
 from bench.stores import urls
 
 SENDERS = 3
@@ -150,17 +149,14 @@ def learn(put: Field, wanted: list[Asked]) -> None:
                     f"{put.house.url}/calls/{one.call_id}/commands/{one.body['event_id']}"
                 ).json()
                 one.state, one.code = said["state"], said["code"]
-                one.queued_at, one.sent_at = instant(said["at"]), said["sent_at"] and instant(said["sent_at"])
+                one.queued_at = milliseconds(said["at"])
+                one.sent_at = milliseconds(said["sent_at"]) if said["sent_at"] else None
             open_still = [one for one in open_still if one.state not in FINAL]
     by_id = {one.body["event_id"]: one for one in wanted}
     for call in put.emulator.ledger()["calls"]:
         for heard in call["client_events"]:
             if heard["event_id"] in by_id:
                 by_id[heard["event_id"]].receipts.append(heard["at"])
-
-
-def instant(said: str) -> float:
-    return datetime.fromisoformat(said).timestamp() * 1000
 
 
 def faults(outcome: list[Asked]) -> Counter[str]:

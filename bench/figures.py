@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import time
+from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -46,6 +47,11 @@ def wal_bytes(database_url: str) -> int:
     """The size of a SQLite store's WAL; 0 for other stores."""
     path = Path(database_url.removeprefix("sqlite:///") + "-wal")
     return path.stat().st_size if database_url.startswith("sqlite:") and path.exists() else 0
+
+
+def milliseconds(moment: str) -> float:
+    """UTC, of a moment as the API says it."""
+    return datetime.fromisoformat(moment).timestamp() * 1000
 
 
 def percentile(figures: list[float], share: float) -> float:

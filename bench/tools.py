@@ -10,10 +10,9 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from datetime import datetime
 from pathlib import Path
 
-from bench.figures import tell_machine, tell_spread
+from bench.figures import milliseconds, tell_machine, tell_spread
 from bench.stores import urls
 from tests.observer.test_commands import SILENT
 from tests.observer.test_tools import Talk
@@ -86,10 +85,6 @@ def measure(house: House, emulator: Emulator, count: int) -> list[float]:
         received[one["event"]["event_id"]] - milliseconds(seen[one["event"]["item"]["call_id"]])
         for one in given
     ]
-
-
-def milliseconds(moment: str) -> float:
-    return datetime.fromisoformat(moment).timestamp() * 1000
 
 
 if __name__ == "__main__":

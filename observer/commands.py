@@ -50,6 +50,8 @@ class Pending:
     open: set[str] = field(default_factory=set)
     until: float = 0.0
     was_sent: bool = False
+    is_repeated: bool = False
+    """It went out before, and the upstream did not know of it then; what was still on its way may have come since."""
 
     @property
     def speaks(self) -> bool:
@@ -295,7 +297,9 @@ class Commands:
             # Voice detection was faster. Ours had no effect, so it may go out again.
             self._queue.appendleft(pending)
             return
-        self._settle(Settled(pending.command.command_id, "refused", code[:64]))
+        # The first one may have come after all, and the second be refused for that.
+        state: commands.State = "unknown" if pending.is_repeated else "refused"
+        self._settle(Settled(pending.command.command_id, state, code[:64]))
 
     @property
     def _is_asking(self) -> bool:
@@ -309,7 +313,7 @@ class Commands:
             return
         self._forget(pending)
         if all(map(_is_whole, pending.steps.values())):
-            pending.was_sent = True
+            pending.was_sent = pending.is_repeated = True
             self._queue.appendleft(pending)
         else:
             self._settle(Settled(pending.command.command_id, "refused", "not_delivered"))

@@ -43,7 +43,7 @@ class ClientEvents:
     ) -> None:
         """`run` sets work going that ends with the call."""
         self._line, self._turns, self._responses, self._run = line, turns, responses, run
-        self._sender: Outlet | None = None
+        self._sender: Outlet | None = None  # of the event that is being obeyed
         self._deeds: dict[str, Callable[[Event], None]] = {
             "session.update": self._update_session,
             "conversation.item.create": self._create_item,

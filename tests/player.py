@@ -90,6 +90,9 @@ class Scenario:
     pings: int = 0
     """On sidebands that are mute."""
 
+    heard: list[str] = field(default_factory=list)
+    """What its sidebands said, as text."""
+
     hung_up: int = 0
     over: bool = False
     sockets: list[web.WebSocketResponse] = field(default_factory=list)
@@ -240,6 +243,8 @@ async def _play(request: web.Request, scenario: Scenario, attach: Attach) -> web
         await socket.close(code=attach.close[0], message=attach.close[1].encode())
     async for message in socket:
         scenario.pings += message.type is WSMsgType.PING
+        if message.type is WSMsgType.TEXT:
+            scenario.heard.append(message.data)
     if not socket.closed:
         await socket.close(code=WSCloseCode.OK)
     return socket

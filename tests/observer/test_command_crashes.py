@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,8 +13,9 @@ import requests
 
 from tests.crash_points import OBSERVER
 from tests.observer.test_commands import SILENT, sent
-from tests.observer.test_sideband import OFFER
+from tests.observer.test_sideband import OFFER, SPEECH
 from tests.page import Page
+from tests.player import Attach, Player, Scenario
 from tests.processes import Emulator, House, until
 
 WHISPER = {"type": "whisper", "text": "Be kind.", "event_id": "mine"}
@@ -74,6 +76,39 @@ def test_the_holder_may_die_at_any_point_of_a_command(
     assert settled["state"] in states and settled["code"] == states[settled["state"]]
     reached = [event_id for _, event_id in sent(house, far_end, call_id) if event_id == "mine"]
     assert len(reached) == effects
+    house.hang_up(call_id)
+    house.ended(call_id)
+
+
+@pytest.fixture
+def web_of_player(tmp_path: Path, player: Player) -> Iterator[House]:
+    """No observer yet; its upstream says what a test has it say."""
+    built = House.build(tmp_path / "house", player.url)
+    built.start_web()
+    yield built
+    built.stop()
+
+
+def test_an_item_that_comes_late_after_all_is_not_said_to_have_had_no_effect(
+    web_of_player: House, player: Player
+) -> None:
+    """The upstream does not know it when it is asked; then the dead holder's bytes arrive before the second ones."""
+    house = web_of_player
+    dying = house.start_observer("-c", SHORT_ANSWERS + OBSERVER.format(name="a command's sending is written"))
+    house.ready()
+    scenario = player.expect(Scenario([Attach(frames=[SPEECH]), Attach()]))
+    call_id = house.connect(OFFER).headers["X-Call-Id"]
+    house.observed(call_id)
+    assert house.command(call_id, WHISPER).status_code == 202
+    assert dying.child.wait(20) == -signal.SIGKILL, dying.said()[-2000:]
+    house.observers.remove(dying)
+    house.start_observer()
+    for heard, code in (("ask_mine", "item_not_found"), ("mine", "already_there")):
+        until(lambda heard=heard: f'"{heard}"' in "".join(scenario.heard), heard)  # type: ignore[misc]
+        error = {"type": "invalid_request_error", "code": code, "event_id": heard}
+        player.say(scenario, json.dumps({"type": "error", "event_id": f"e_{heard}", "error": error}))
+    settled = house.settled(call_id, "mine")
+    assert (settled["state"], settled["code"]) == ("unknown", "already_there")
     house.hang_up(call_id)
     house.ended(call_id)
 
