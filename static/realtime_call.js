@@ -96,7 +96,7 @@ export class RealtimeCall extends EventTarget {
     this.#tell("muted", { muted });
   }
 
-  /** Another microphone for a call that runs. Rejects with the reason; the old one then stays. */
+  /** Another microphone for a call that has one. Rejects with the reason; the old one then stays. */
   async changeMicrophone(ask) {
     const microphone = await ask();
     if (this.ended) return microphone.release();

@@ -84,7 +84,8 @@ function letGo() {
 }
 
 async function changeMicrophone(id) {
-  if (!call?.isOnTheLine || !microphone) return;
+  // Also while the call is being set up: nobody presses twice.
+  if (!microphone) return;
   try {
     await call.changeMicrophone(() => askForMicrophone(id));
     desk.showProblem(null);

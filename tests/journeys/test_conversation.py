@@ -11,7 +11,7 @@ from typing import get_args, get_type_hints
 
 import requests
 from openai.types.realtime.realtime_client_event_param import RealtimeClientEventParam
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 from pydantic import ConfigDict, TypeAdapter, with_config
 
 from tests.journeys.conftest import QUESTION
@@ -96,6 +96,46 @@ def test_a_person_types_without_ever_being_asked_for_a_microphone(
 
     assert said(house.ended(call_id)) == [("user", "Hello there"), ("assistant", "Good day.")]
     assert page.evaluate("window.asked") == 0
+    assert complaints == []
+
+
+KEEP_WHAT_WAS_WANTED = """
+    window.wanted = [];
+    const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+    navigator.mediaDevices.getUserMedia = (how) => {
+        window.wanted.push(how.audio.deviceId?.exact ?? null);
+        return ask(how);
+    };
+"""
+
+
+def test_another_microphone_is_taken_before_and_in_a_call_and_remembered(
+    browse: Callable[[Path], Browser], silence: Path, house: House
+) -> None:
+    page = browse(silence).new_page()
+    page.add_init_script(KEEP_WHAT_WAS_WANTED)
+    complaints, held = watch(page), list[Route]()
+    page.route("**/connect", lambda route: held.append(route))
+    page.goto(house.url + "/")
+    page.click("#start")
+    others = page.locator("#microphone option:not([value=''])")
+    expect(others).not_to_have_count(0, timeout=PATIENCE_MS)
+    chosen = str(others.last.get_attribute("value"))
+    page.select_option("#microphone", chosen)
+    until(lambda: page.evaluate("window.wanted") == [None, chosen], "the chosen one, while it connects")
+    held[0].continue_()
+    page.unroute("**/connect")
+    expect(page.locator("#state")).to_have_text("On the line", timeout=PATIENCE_MS)
+    page.click("#hang-up")
+
+    call_id = start_call(page, house)
+    expect(page.locator("#state")).to_have_text("On the line", timeout=PATIENCE_MS)
+    expect(page.locator("#microphone")).to_have_value(chosen)
+    page.select_option("#microphone", "")
+    until(lambda: page.evaluate("window.wanted") == [chosen, None], "the system's own, in the call")
+    expect(page.locator("#problem")).to_be_hidden()
+    page.click("#hang-up")
+    house.ended(call_id)
     assert complaints == []
 
 
