@@ -6,6 +6,7 @@ others are not.
 
 import contextlib
 import hashlib
+import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -162,19 +163,28 @@ class Server:
             pool_timeout=self._patience,
             pool_use_lifo=True,
         )
-        event.listen(engine, "checkout", _ask_first)
+        event.listen(engine, "checkout", _FirstAsked())
         return engine
 
 
-def _ask_first(session: Session, *_: object) -> None:
-    """After a restart of the server no request need fail for a stale session: the pool opens another. Of a server that
-    says nothing, whoever waits is told at once, and does not wait once more for a new session."""
-    try:
-        session.ask()
-    except Silent:
-        raise
-    except psycopg.Error as fault:
-        raise exc.InvalidatePoolError from fault
+class _FirstAsked:
+    """What a pool does before it lends a session. After a restart of the server no request need fail for a stale one:
+    the pool opens another. Of a server that says nothing, whoever waits is told at once, and does not wait once more
+    for a new session; whoever comes next is not lent another of that time, or each of them would be waited for."""
+
+    def __init__(self) -> None:
+        self._silent_at = 0.0
+
+    def __call__(self, session: Session, *_: object) -> None:
+        if session.opened_at <= self._silent_at:
+            raise exc.InvalidatePoolError
+        try:
+            session.ask()
+        except Silent:
+            self._silent_at = time.monotonic()
+            raise
+        except psycopg.Error as fault:
+            raise exc.InvalidatePoolError from fault
 
 
 def _read_only(session: Session, *_: object) -> None:

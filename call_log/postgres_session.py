@@ -64,6 +64,8 @@ class Session(psycopg.Connection[Any]):
     """One that does not wait for ever for a server that hangs: a stopped one's kernel still answers for it."""
 
     silence = _FOREVER
+    opened_at = 0.0
+    """By this machine's steady clock."""
 
     def ask(self) -> None:
         """Whether it still lives, before it is relied on; a third of the patience must do. Raises psycopg.Error."""
@@ -140,7 +142,7 @@ class Place:
         session = Session.connect("", autocommit=True, **{**timeout, **program, **self._said, **secret})
         with contextlib.ExitStack() as unless_all_is_well:
             unless_all_is_well.callback(session.close)
-            session.silence = bounds.silence
+            session.silence, session.opened_at = bounds.silence, time.monotonic()
             _secure(session, bounds)
             session.autocommit = autocommit
             unless_all_is_well.pop_all()

@@ -56,9 +56,7 @@ class CallLogWatch:
                 dialling = self._read()
                 dialling_since = (dialling_since or now) if dialling else None
                 fast = dialling_since is not None and now - dialling_since < DIALLING_MAX_SECONDS
-                # On a busy machine a look takes long, and its own share of the work must stay small.
-                took = time.monotonic() - now
-                pause = max(WHILE_DIALLING_SECONDS, took) if fast else max(AT_REST_SECONDS, 5 * took)
+                pause = pause_after(time.monotonic() - now, fast)
         except RuntimeError:  # the event loop closed first
             pass
         finally:
@@ -78,6 +76,13 @@ class CallLogWatch:
         if waiting.something or free:
             self._loop.call_soon_threadsafe(self._tell, waiting, free)
         return waiting.dialling > 0
+
+
+def pause_after(took: float, fast: bool) -> float:
+    """On a busy machine a look takes long, and its own share of the work must stay small. But who waited for a server
+    that said nothing did no work, and looks again soon."""
+    wanted = max(WHILE_DIALLING_SECONDS, took) if fast else max(AT_REST_SECONDS, 5 * took)
+    return min(wanted, AT_LEAST_EVERY_SECONDS)
 
 
 def _changed(watch: Watch) -> bool:

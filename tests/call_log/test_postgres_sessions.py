@@ -121,6 +121,20 @@ def test_a_session_that_hangs_is_not_lent_and_its_thread_is_told_at_once(url: st
     wire.close()
 
 
+def test_of_several_sessions_that_hang_only_one_is_waited_for(url: str) -> None:
+    wire = Wire(url)
+    store = Store(wire.postgres_url, longest=1)
+    with store.reading(), store.reading(), store.reading():
+        pass
+    wire.swallow()
+    with pytest.raises(StoreUnavailable, match="does not answer any more"), store.reading():
+        raise AssertionError("nobody may come here")
+    with store.reading() as first, store.reading() as second, store.reading() as third:
+        assert [db.scalar(text("SELECT 1")) for db in (first, second, third)] == [1, 1, 1]
+    store.close()
+    wire.close()
+
+
 def test_a_thread_that_finds_all_sessions_busy_is_told(url: str) -> None:
     store = Store(url, patience=0.05)
     with contextlib.ExitStack() as busy:
