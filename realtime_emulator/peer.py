@@ -1,5 +1,6 @@
 """The WebRTC side of one call: offer in, answer out, a data channel and two tracks. Understands no event."""
 
+import asyncio
 from typing import Any, Protocol
 
 import aioice.ice
@@ -34,6 +35,9 @@ of the time in which an interruption has to be noticed."""
 
 _UNANSWERABLE = (*BROKEN, OSError, InternalError, InvalidAccessError, InvalidStateError, OperationError)
 
+_NOBODY_THERE = "Cannot send encrypted"
+"""How aiortc's DTLS transport begins to say that its peer is gone."""
+
 
 class Voice(Protocol):
     """What is heard by the peer, and where it is heard."""
@@ -57,6 +61,18 @@ def bind_to(host: str) -> None:
 
 def _make_jitter_buffer(capacity: int, prefetch: int = 0, is_video: bool = False) -> JitterBuffer:
     return JitterBuffer(capacity, min(prefetch, PREFETCH_FRAMES), is_video)
+
+
+def overlook_the_departed(loop: asyncio.AbstractEventLoop) -> None:
+    """aiortc sends in tasks that nobody awaits; one whose peer left meanwhile fails, and no one can do anything about
+    it: that the peer has left is told by the connection's state."""
+
+    def handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        fault = context.get("exception")
+        if not (isinstance(fault, ConnectionError) and str(fault).startswith(_NOBODY_THERE)):
+            loop.default_exception_handler(context)
+
+    loop.set_exception_handler(handle)
 
 
 def _lose(*packet: object) -> None:

@@ -1,12 +1,14 @@
 """A call on which one speaks and hears: microphone, turns, speaker. And how such calls are made and answered."""
 
+import asyncio
+
 from aiortc.mediastreams import MediaStreamTrack
 
 from realtime_emulator.call import NO_PACE, Call, Listener
 from realtime_emulator.line import Line
 from realtime_emulator.microphone import drain
 from realtime_emulator.offers import read_offer
-from realtime_emulator.peer import Peer, bind_to
+from realtime_emulator.peer import Peer, bind_to, overlook_the_departed
 from realtime_emulator.responses import Responses
 from realtime_emulator.speaker import Speaker
 from realtime_emulator.speech import Synthesizer, find_flite
@@ -75,7 +77,7 @@ class VoiceStudio:
         raise NO_PACE
 
     async def open(self) -> None:
-        pass
+        overlook_the_departed(asyncio.get_running_loop())
 
     async def close(self) -> None:
         pass

@@ -12,7 +12,7 @@ from observer.watch import AT_LEAST_EVERY_SECONDS, pause_after
         (0.0001, True, 0.001),
         (0.02, False, 0.1),  # a busy machine
         (0.02, True, 0.02),
-        (5.0, False, AT_LEAST_EVERY_SECONDS),  # a server that said nothing: whoever waited did no work meanwhile
+        (5.0, False, AT_LEAST_EVERY_SECONDS),  # a server that said nothing: nobody worked meanwhile
         (5.0, True, AT_LEAST_EVERY_SECONDS),
     ],
 )

@@ -2,13 +2,20 @@
 
 import array
 import asyncio
+import gc
 import math
 import re
 import sys
 import time
 from typing import Any
 
+import aioice.ice
+import pytest
+from aiortc import RTCConfiguration, RTCPeerConnection
 from aiortc.mediastreams import VideoStreamTrack
+from aiortc.rtcdtlstransport import State
+
+from realtime_emulator.peer import overlook_the_departed
 
 
 def loudness(frames: list[Any]) -> float:
@@ -113,3 +120,40 @@ def test_a_closed_tab_is_noticed_within_five_seconds(emulator: Any, caller: Any)
     seconds, record = asyncio.run(vanish())
     assert record["ended_by"] == "peer"
     assert 1 < seconds < 5
+
+
+@pytest.mark.parametrize(("lost", "faults"), [("the peer", []), ("something else", ["something else"])])
+def test_what_is_said_to_one_who_leaves_meanwhile_is_lost_without_a_word(
+    lost: str, faults: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(aioice.ice, "get_host_addresses", lambda **_: ["127.0.0.1"])
+    told: list[str] = []
+    unawaited: list[asyncio.Future[None]] = []
+
+    async def fail() -> None:
+        raise ConnectionError(lost)
+
+    async def part() -> None:
+        loop = asyncio.get_running_loop()
+        monkeypatch.setattr(loop, "default_exception_handler", lambda of: told.append(str(of["exception"])))
+        overlook_the_departed(loop)
+        staying, leaving = (RTCPeerConnection(RTCConfiguration(iceServers=[])) for _ in range(2))
+        channel, opened = staying.createDataChannel("x"), asyncio.Event()
+        channel.on("open", opened.set)
+        await staying.setLocalDescription(await staying.createOffer())
+        await leaving.setRemoteDescription(staying.localDescription)
+        await leaving.setLocalDescription(await leaving.createAnswer())
+        await staying.setRemoteDescription(leaving.localDescription)
+        await asyncio.wait_for(opened.wait(), 10)
+        if lost == "the peer":
+            assert staying.sctp is not None
+            channel.send("anybody there?")
+            staying.sctp.transport._set_state(State.CLOSED)  # before what sends has had its turn
+        else:
+            unawaited.append(asyncio.ensure_future(fail()))
+        await asyncio.gather(staying.close(), leaving.close())
+
+    asyncio.run(part())
+    unawaited.clear()
+    gc.collect()
+    assert told == faults
