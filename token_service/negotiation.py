@@ -216,12 +216,14 @@ class Negotiation:
         return call
 
     def _answer(self, call_id: str, negotiated: Negotiated, deadline: Deadline) -> Call | None:
-        """Write the outcome down; tried for as long as the browser may wait, since the call is there by now."""
+        """Write the outcome down; tried for as long as the browser may wait, since the call is there by now, and may
+        say something: from now on, and not from when it is written down, it is counted what nobody listened to."""
+        answered_at = self._clock()
         while True:
             try:
                 with self._store.writing() as db:
                     return calls.answer(db, call_id, upstream_call_id=negotiated.upstream_call_id,
-                                        upstream_request_id=negotiated.request_id, at=self._clock())  # fmt: skip
+                                        upstream_request_id=negotiated.request_id, at=answered_at)  # fmt: skip
             except StoreUnavailable:
                 if deadline.remaining() < OUTCOME_TRY_SECONDS:
                     raise

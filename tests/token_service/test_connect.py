@@ -17,6 +17,7 @@ from call_log.store import Store, StoreUnavailable
 from tests.processes import until
 from tests.token_service.conftest import UPSTREAM
 from token_service.connect import OFFER_MAX_BYTES
+from token_service.negotiation import wall_clock
 
 MINT, CALLS = f"{UPSTREAM}/openai/v1/realtime/client_secrets", f"{UPSTREAM}/openai/v1/realtime/calls"
 OFFER = b"v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\n"
@@ -305,12 +306,16 @@ def test_a_call_that_the_upstream_took_is_written_down_for_as_long_as_its_browse
 ) -> None:
     upstream()
     answer, busy = calls.answer, iter([True, True])
+    tried_at: list[int] = []
 
     def answer_later(*args: Any, **more: Any) -> Any:
+        tried_at.append(wall_clock())
         if next(busy, False):
             raise StoreUnavailable("busy")
         return answer(*args, **more)
 
     monkeypatch.setattr(calls, "answer", answer_later)
     assert post(web).status_code == 201
-    assert only_call(store).state == "answered"
+    call = only_call(store)
+    assert call.state == "answered"
+    assert call.answered_at is not None and call.answered_at <= tried_at[0], "not when it could be written"
