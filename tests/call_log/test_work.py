@@ -1,16 +1,17 @@
 """The watcher's question."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, event, update
 
 from call_log import calls, inbox, nodes, schema
 from call_log.store import Store, now
 from call_log.work import INTENT_STALE_AFTER_MS, SESSION_LONGEST_MS
 from tests.call_log.conftest import only
 
+HELD = 100
 Plan = Callable[[Callable[[Connection], object]], list[str]]
 
 
@@ -86,6 +87,32 @@ def test_it_counts_the_calls_of_the_leaving_until_each_has_an_heir(
         assert (calls.open_work(db).handed_over, calls.open_work(db).claimable) == (2, 0)
         calls.reserve(db, "n2", limit=1)
         assert calls.open_work(db).handed_over == 1
+
+
+@only("postgresql")
+def test_a_server_that_knows_no_statistics_looks_at_no_call_that_is_well_held(
+    store: Store, answered: Any, join: Any
+) -> None:
+    sent: list[Any] = []
+    with store.writing() as db:
+        join(db, "n1")
+        for _ in range(HELD):
+            answered(db)
+        assert len(calls.claim(db, "n1", limit=HELD, at=1)) == HELD
+        event.listen(db, "before_cursor_execute", lambda *a: sent.append((a[2], a[3])))
+        calls.open_work(db, ("n2", "n3"))
+        ((statement, parameters),) = sent
+        explained = db.exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", parameters).scalar_one()
+    looked_at = [
+        step["Actual Rows"] + step.get("Rows Removed by Filter", 0) for step in _steps(explained[0]["Plan"])
+    ]
+    assert max(looked_at) < HELD, explained
+
+
+def _steps(step: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield step
+    for below in step.get("Plans", ()):
+        yield from _steps(below)
 
 
 @only("sqlite")
