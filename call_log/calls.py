@@ -19,6 +19,7 @@ from call_log.holding import conclude, outlived, unheld
 from call_log.holding import held as held
 from call_log.holding import held_by as held_by
 from call_log.holding import reserve as reserve
+from call_log.holding import summarise_held as summarise_held
 from call_log.holding import update_held as update_held
 from call_log.postgres_watch import hint
 from call_log.schema import calls, texts

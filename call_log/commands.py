@@ -103,13 +103,19 @@ def send(
         return _send_ours(db, epoch, command, at)
     inbox.take(db, {message_id: epoch}, at=at)
     in_time = commands.c.expires_at > DatabaseClock()
-    queued = _this(command).where(commands.c.state == "queued")
-    db.execute(queued.where(in_time).values(state="sent", epoch=epoch, sent_at=at))
-    db.execute(queued.where(~in_time).values(state="expired", epoch=epoch, settled_at=at))
-    found = db.execute(select(commands.c.state, commands.c.sent_at).where(_is(command))).one()
+    values = {
+        "state": case((in_time, "sent"), else_="expired"),
+        "sent_at": case((in_time, at)),
+        "settled_at": case((in_time, None), else_=at),
+        "epoch": epoch,
+    }
+    queued = _this(command).where(commands.c.state == "queued").values(values)
+    moved: State | None = db.execute(queued.returning(commands.c.state)).scalar_one_or_none()
+    if moved is not None:
+        return moved
+    known = db.execute(select(commands.c.state).where(_is(command))).scalar_one()
     # One that is `sent` by an earlier holding is not ours to send again.
-    state: State = found.state
-    return state if state != "sent" or found.sent_at == at else "unknown"
+    return known if known != "sent" else "unknown"
 
 
 def _send_ours(db: Connection, epoch: int, command: Command, at: int) -> State:

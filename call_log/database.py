@@ -20,9 +20,9 @@ Writing = Callable[[], contextlib.AbstractContextManager[Connection]]
 class Watch(Protocol):
     """A cheap look at whether anything was committed, by any process, since the last look; for one thread."""
 
-    def changed(self) -> bool:
-        """Whether it is worth reading now; True at the first look, and at the first after a failure. Raises
-        StoreUnavailable."""
+    def changed(self, within: float = 0.0) -> bool:
+        """Whether it is worth reading now, or within so many seconds, for which it waits; True at the first look, and
+        at the first after a failure. Raises StoreUnavailable."""
 
     def close(self) -> None:
         """Close its connection; a later look opens another."""
@@ -51,6 +51,10 @@ class Database(Protocol):
     @property
     def lock_folder(self) -> Path:
         """The folder of this machine for lock files and journals."""
+
+    @property
+    def others_turn(self) -> float:
+        """Seconds that whoever writes all the time leaves to others between two transactions."""
 
     def prepare(self) -> None:
         """Make the folders that are needed. Raises StoreUnavailable."""

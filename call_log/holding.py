@@ -3,7 +3,7 @@
 It knows leases and epochs. It refuses to know what is written behind the fence.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal, TypedDict, Unpack
 
 from sqlalchemy import (
@@ -13,6 +13,7 @@ from sqlalchemy import (
     FromClause,
     Select,
     and_,
+    bindparam,
     case,
     cast,
     exists,
@@ -99,6 +100,28 @@ def update_held(db: Connection, number: int, epoch: int, node_id: str, **changes
             deliveries.put(db, ended, "call.limit_reached", subject=limit, at=changes["ended_at"])
         return len(ended) == 1
     return db.execute(changed).one_or_none() is not None
+
+
+_SUMMARY = (
+    update(calls)
+    .where(
+        calls.c.number == bindparam("of_number"),
+        calls.c.epoch == bindparam("of_epoch"),
+        calls.c.holder == bindparam("of_holder"),
+    )
+    .values(summary=bindparam("summary"), spent=bindparam("spent"))
+)
+
+
+def summarise_held(db: Connection, node_id: str, summaries: Sequence[tuple[int, int, str, int]]) -> None:
+    """Change the summaries of many calls, `(number, epoch, summary, spent)`, of those that this node holds at that
+    epoch, in one trip to the store."""
+    rows = [
+        {"of_number": number, "of_epoch": epoch, "of_holder": node_id, "summary": summary, "spent": spent}
+        for number, epoch, summary, spent in sorted(summaries)
+    ]
+    if rows:
+        db.execute(_SUMMARY, rows)
 
 
 def conclude(db: Connection, ending: ReturningUpdate[int], *, at: int) -> list[int]:

@@ -6,10 +6,10 @@ others are not.
 
 import contextlib
 import hashlib
-import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import psycopg
@@ -28,6 +28,9 @@ READERS, WRITERS = 16, 8
 KEPT = 4
 """So many stay open of each kind: to open one costs more than most transactions."""
 
+TRUSTED_SECONDS = 0.25
+"""For so long after it was asked whether it still lives a session is lent unasked: no server restarts that fast."""
+
 MIGRATION_LOCK = 7_295_113_841
 """The advisory lock of whoever changes the tables; any number that nobody else uses."""
 
@@ -44,6 +47,8 @@ _IN_THE_WAY = text("""
 
 class Server:
     """One database on a server, as all sessions of this process use it."""
+
+    others_turn = 0.0
 
     def __init__(self, place: Place, patience: float, longest: float) -> None:
         self.place, self.name, self._patience = place, place.name, patience
@@ -176,12 +181,16 @@ class _FirstAsked:
         self._silent_at = 0.0
 
     def __call__(self, session: Session, *_: object) -> None:
+        now = monotonic()
         if session.opened_at <= self._silent_at:
             raise exc.InvalidatePoolError
+        if now - session.asked_at < TRUSTED_SECONDS:
+            return
         try:
             session.ask()
+            session.asked_at = now
         except Silent:
-            self._silent_at = time.monotonic()
+            self._silent_at = monotonic()
             raise
         except psycopg.Error as fault:
             raise exc.InvalidatePoolError from fault

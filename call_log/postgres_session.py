@@ -64,7 +64,7 @@ class Session(psycopg.Connection[Any]):
     """One that does not wait for ever for a server that hangs: a stopped one's kernel still answers for it."""
 
     silence = _FOREVER
-    opened_at = 0.0
+    opened_at = asked_at = 0.0
     """By this machine's steady clock."""
 
     def ask(self) -> None:

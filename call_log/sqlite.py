@@ -60,6 +60,9 @@ _FAULTS_OF_THE_CODE = (exc.IntegrityError, exc.ProgrammingError, exc.DataError, 
 class File:
     """One database file, as all connections of this process open it."""
 
+    others_turn = 0.002
+    """The write lock has no queue, and who asks again at once would always have it."""
+
     def __init__(self, path: Path, patience: float = PATIENCE_SECONDS) -> None:
         self.path, self._patience = path, patience
         self._identity: tuple[int, int] | None = None

@@ -62,6 +62,11 @@ class Store:
         on a server, below the working folder."""
         return self._database.lock_folder
 
+    @property
+    def others_turn(self) -> float:
+        """Seconds that whoever writes all the time leaves to others between two transactions."""
+        return self._database.others_turn
+
     def require_current(self) -> None:
         """Raises SchemaBehind, with the command that helps, when the tables are older than this code."""
         from call_log import migrations  # alembic takes 0.2 s to import, and only the start needs it

@@ -1,6 +1,7 @@
 """The watch on SQLite: noticing a change of the store, cheaply, whoever made it. It knows a counter and no table."""
 
 import sqlite3
+import time
 from typing import TYPE_CHECKING
 
 from call_log.errors import StoreUnavailable
@@ -21,9 +22,10 @@ class CommitWatch:
         self._connection: sqlite3.Connection | None = None
         self._seen: int | None = None
 
-    def changed(self) -> bool:
+    def changed(self, within: float = 0.0) -> bool:
         """Whether something was committed since the last look; True at the first one, and at the first
-        after a failure. Raises StoreUnavailable."""
+        after a failure. SQLite tells nobody, so that the look comes when `within` is over. Raises StoreUnavailable."""
+        time.sleep(within)
         try:
             with self._file.faults_named():
                 return self._look()

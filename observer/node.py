@@ -16,7 +16,7 @@ from typing import Any
 
 import structlog
 
-from call_log import calls, inbox, inheritance, nodes
+from call_log import calls, inheritance, nodes
 from call_log.call import Call
 from call_log.inbox import Message
 from call_log.inheritance import Inheritance
@@ -30,12 +30,11 @@ from observer.http_tools import HttpTools
 from observer.limits import Limits
 from observer.line import Line
 from observer.observed_call import ObservedCall
-from observer.recollection import Columns
 from observer.redaction import Redactions
 from observer.room import NEARLY_FULL, room
 from observer.steady import SteadyClock
 from observer.tool_pool import Pool
-from observer.watch import CallLogWatch
+from observer.watch import CallLogWatch, Waiting
 from observer.watchdog import Watchdog
 from observer.webhooks import Webhook, deliver
 from observer.writer import Writer, wall_clock
@@ -112,9 +111,8 @@ class Node:
         self._following: dict[int, ObservedCall] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._adopting: set[asyncio.Task[None]] = set()
-        self._waiting: Work | None = None
+        self._waiting: Waiting | None = None
         self._in_doubt = False
-        self._free_locks: frozenset[str] = frozenset()
         self._woken = asyncio.Event()
         self._clock = SteadyClock()
 
@@ -124,7 +122,7 @@ class Node:
         When the writer died, nothing can be handed over: the process must end at once, and its lock with it.
         """
         await self._join()
-        watch = CallLogWatch(self._store, self._limits, self._wake)
+        watch = CallLogWatch(self._store, self.node_id, self._limits, self._wake)
         watchdog = Watchdog(self._limits.blocked)
         try:
             async with asyncio.TaskGroup() as together:
@@ -207,20 +205,17 @@ class Node:
     async def _summarise_some(self, numbers: list[int]) -> None:
         some = [observed for number in numbers if (observed := self._following.get(number))]
         changed = [
-            (observed.call.number, observed.call.epoch, observed.record.recollection.columns())
+            (observed.call.number, observed.call.epoch, columns["summary"], columns["spent"])
             for observed in some
             if observed.record.recollection.summary_is_due()
+            and (columns := observed.record.recollection.columns())
         ]
         if changed:
             with contextlib.suppress(StoreUnavailable):
-                await self._writer.run(partial(self._save_summaries, changed))
+                await self._writer.run(partial(calls.summarise_held, node_id=self.node_id, summaries=changed))
 
-    def _save_summaries(self, changed: list[tuple[int, int, Columns]], db: Connection) -> None:
-        for number, epoch, columns in changed:
-            calls.update_held(db, number, epoch, self.node_id, **columns)
-
-    def _wake(self, waiting: Work, free_locks: frozenset[str]) -> None:
-        self._waiting, self._free_locks = waiting, free_locks
+    def _wake(self, waiting: Waiting) -> None:
+        self._waiting = waiting
         self._woken.set()
 
     async def _serve(self) -> None:
@@ -235,25 +230,29 @@ class Node:
                     self._in_doubt = True
                     asyncio.get_running_loop().call_later(DOUBT_SECONDS, self._woken.set)
 
-    async def _serve_once(self, waiting: Work) -> None:
+    async def _serve_once(self, waiting: Waiting) -> None:
         if self._in_doubt:
             # A commit whose answer did not arrive may have made calls ours.
             held = await self._writer.run(partial(calls.held_by, node_id=self.node_id))
             await self._follow_all([call for call in held if call.number not in self._following])
             self._in_doubt = False
-        if (waiting.claimable or self._free_locks) and not self._line.leaving.is_set():
+        for message in waiting.messages:
+            self._deliver(message)
+        await self._take_calls(waiting.work, waiting.free_locks)
+        if (waiting.work.stale_intents or waiting.work.unreachable) and self._clock.can_be_trusted():
+            await self._writer.run(self._settle)
+
+    async def _take_calls(self, work: Work, free_locks: frozenset[str]) -> None:
+        if self._line.leaving.is_set():
+            return
+        if work.claimable or free_locks:
             await succession.bury_the_dead(self._line)
             self._in_doubt = True  # until those that were claimed are followed
-            await self._follow_all(await self._writer.run(self._claim))
+            await self._follow_all(await self._writer.run(partial(self._claim, free_locks)))
             self._in_doubt = False
-        if waiting.handed_over and len(self._adopting) < ADOPTED_AT_ONCE and not self._line.leaving.is_set():
+        if work.handed_over and len(self._adopting) < ADOPTED_AT_ONCE:
             for call in await self._writer.run(self._reserve):
                 self._adopt(call)
-        if waiting.messages:
-            for message in await asyncio.to_thread(self._messages):
-                self._deliver(message)
-        if (waiting.stale_intents or waiting.unreachable) and self._clock.can_be_trusted():
-            await self._writer.run(self._settle)
 
     def _settle(self, db: Connection) -> None:
         """End what no observer can ever attach to: intents whose process died, and calls without an upstream id."""
@@ -261,17 +260,13 @@ class Node:
         calls.fail_stale_intents(db, older_than=now - INTENT_STALE_AFTER_MS, at=now)
         calls.end_unreachable(db, older_than=now - int(self._limits.session_longest * 1000), at=now)
 
-    def _claim(self, db: Connection) -> list[Call]:
+    def _claim(self, free_locks: frozenset[str], db: Connection) -> list[Call]:
         limit = min(CLAIMED_AT_ONCE, room(len(self._following)))
-        return calls.claim(db, self.node_id, limit=limit, at=wall_clock(), free_locks=self._free_locks)
+        return calls.claim(db, self.node_id, limit=limit, at=wall_clock(), free_locks=free_locks)
 
     def _reserve(self, db: Connection) -> list[Call]:
         limit = min(ADOPTED_AT_ONCE, room(len(self._following))) - len(self._adopting)
         return calls.reserve(db, self.node_id, limit=max(0, limit))
-
-    def _messages(self) -> list[Message]:
-        with self._store.reading() as db:
-            return inbox.waiting(db, self.node_id)
 
     def _deliver(self, message: Message) -> None:
         observed = self._following.get(message.number)

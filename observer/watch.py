@@ -1,7 +1,7 @@
 """The thread that looks whether the call log changed, and tells the event loop what waits there.
 
 SQLite tells nobody of a commit, but asking costs 3 µs: every millisecond while a call is being dialled (its answer is
-about to reach a browser, and what is said before we are attached is lost), else every ten. Reads only.
+about to reach a browser, and what is said before we are attached is lost), else every five. Reads only.
 """
 
 from __future__ import annotations
@@ -10,10 +10,12 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import structlog
 
-from call_log import nodes, work
+from call_log import inbox, nodes, work
+from call_log.inbox import Message
 from call_log.store import Store, StoreUnavailable, Watch
 from call_log.work import Work
 from observer.limits import Limits
@@ -21,19 +23,32 @@ from observer.limits import Limits
 log = structlog.get_logger()
 
 WHILE_DIALLING_SECONDS = 0.001
-AT_REST_SECONDS = 0.010
+AT_REST_SECONDS = 0.005
 AT_LEAST_EVERY_SECONDS = 0.5
 """Hearts stop and intents grow stale without any commit."""
+NODES_EVERY_SECONDS = 0.1
+"""Who is dead is asked less often than what waits: it costs more, and nobody dies that often."""
 DIALLING_MAX_SECONDS = 15.0
 """No negotiation takes longer; a dialling call that does not change any more is no reason to look so often."""
 
 
-class CallLogWatch:
-    """Calls `tell(work, free_locks)` in the event loop after each change that leaves something to do."""
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What waits in the log: `messages` are those for this node's calls, `free_locks` the nodes that are dead."""
 
-    def __init__(self, store: Store, limits: Limits, tell: Callable[[Work, frozenset[str]], None]) -> None:
-        self._store, self._tell = store, tell
+    work: Work
+    messages: list[Message]
+    free_locks: frozenset[str]
+
+
+class CallLogWatch:
+    """Calls `tell(waiting)` in the event loop after each change that leaves something to do."""
+
+    def __init__(self, store: Store, node_id: str, limits: Limits, tell: Callable[[Waiting], None]) -> None:
+        self._store, self._node_id, self._tell = store, node_id, tell
         self._session_longest = int(limits.session_longest * 1000)
+        self._free: frozenset[str] = frozenset()
+        self._nodes_read_at = 0.0
         self._loop = asyncio.get_running_loop()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._look, name="watch", daemon=True)
@@ -47,16 +62,16 @@ class CallLogWatch:
     def _look(self) -> None:
         watch = self._store.watch()
         try:
-            pause, read_at, dialling_since = AT_REST_SECONDS, 0.0, None
-            while not self._stopped.wait(pause):
-                now = time.monotonic()
-                if not _changed(watch) and now - read_at < AT_LEAST_EVERY_SECONDS:
+            rest, wait, read_at, dialling_since = 0.0, AT_REST_SECONDS, 0.0, None
+            while not self._stopped.wait(rest):
+                rest = 0.0
+                if not _changed(watch, wait) and time.monotonic() - read_at < AT_LEAST_EVERY_SECONDS:
                     continue
-                read_at = now
-                dialling = self._read()
-                dialling_since = (dialling_since or now) if dialling else None
-                fast = dialling_since is not None and now - dialling_since < DIALLING_MAX_SECONDS
-                pause = pause_after(time.monotonic() - now, fast)
+                read_at = time.monotonic()
+                dialling_since = (dialling_since or read_at) if self._read() else None
+                fast = dialling_since is not None and read_at - dialling_since < DIALLING_MAX_SECONDS
+                wait = WHILE_DIALLING_SECONDS if fast else AT_REST_SECONDS
+                rest = rest_after(time.monotonic() - read_at, fast)
         except RuntimeError:  # the event loop closed first
             pass
         finally:
@@ -65,29 +80,33 @@ class CallLogWatch:
     def _read(self) -> bool:
         """Read what waits, tell it, and say whether any call is dialling."""
         try:
+            if time.monotonic() - self._nodes_read_at >= NODES_EVERY_SECONDS:
+                self._look_for_the_dead()
             with self._store.reading() as db:
-                registered = nodes.registered(db)
-            free = nodes.free_locks(registered)
-            with self._store.reading() as db:
-                waiting = work.open_work(db, free, self._session_longest)
+                found = work.open_work(db, self._free, self._session_longest)
+                messages = inbox.waiting(db, self._node_id) if found.messages else []
         except StoreUnavailable as error:
             log.warning("store_unavailable", reason=str(error))
             return False
-        if waiting.something or free:
-            self._loop.call_soon_threadsafe(self._tell, waiting, free)
-        return waiting.dialling > 0
+        if found.something or self._free:
+            self._loop.call_soon_threadsafe(self._tell, Waiting(found, messages, self._free))
+        return found.dialling > 0
+
+    def _look_for_the_dead(self) -> None:
+        with self._store.reading() as db:
+            registered = nodes.registered(db)
+        self._free, self._nodes_read_at = nodes.free_locks(registered), time.monotonic()
 
 
-def pause_after(took: float, fast: bool) -> float:
+def rest_after(took: float, fast: bool) -> float:
     """On a busy machine a look takes long, and its own share of the work must stay small. But who waited for a server
     that said nothing did no work, and looks again soon."""
-    wanted = max(WHILE_DIALLING_SECONDS, took) if fast else max(AT_REST_SECONDS, 5 * took)
-    return min(wanted, AT_LEAST_EVERY_SECONDS)
+    return min((1.0 if fast else 2.0) * took, AT_LEAST_EVERY_SECONDS)
 
 
-def _changed(watch: Watch) -> bool:
+def _changed(watch: Watch, within: float) -> bool:
     """A store that can't be asked is looked at now and then; it says so itself when it is read."""
     try:
-        return watch.changed()
+        return watch.changed(within)
     except StoreUnavailable:
         return False

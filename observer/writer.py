@@ -33,8 +33,6 @@ log = structlog.get_logger()
 Result = TypeVar("Result")
 
 STORE_RETRY_SECONDS = 0.1
-OTHERS_TURN_SECONDS = 0.002
-"""Between two transactions: SQLite's lock has no queue, and who asks again at once would always have it."""
 STATEMENTS_AT_ONCE = 20
 """Others wait for the store's lock meanwhile: a statement takes a millisecond or so, a row a hundredth of that."""
 
@@ -219,7 +217,7 @@ class Writer:
                     results += [(item, item.run(db)) for item in some if isinstance(item, _Statement)]
         self._note_back(len(items))
         self._loop.call_soon_threadsafe(self._tell, items, lost, results)
-        time.sleep(OTHERS_TURN_SECONDS)
+        time.sleep(self._store.others_turn)
 
     def _renew_if_away(self) -> None:
         # Our heart seemed to have stopped as well: renew before anything else, and now and then while much is

@@ -18,7 +18,9 @@ from tests.processes import until
 
 
 @pytest.fixture
-def url(database: str) -> str:
+def url(database: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Sessions end faster here than any server could restart."""
+    monkeypatch.setattr("call_log.postgres.TRUSTED_SECONDS", 0)
     return database
 
 

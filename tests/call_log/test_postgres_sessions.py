@@ -11,7 +11,7 @@ from sqlalchemy import text
 from call_log import migrations
 from call_log.errors import StoreUnavailable
 from call_log.postgres import WRITERS, Server
-from call_log.postgres_session import Bounds, Silent, _moving
+from call_log.postgres_session import Bounds, Session, Silent, _moving
 from call_log.store import Store
 from tests.black_hole import Wire
 from tests.postgres import Cluster
@@ -28,6 +28,12 @@ def url(database: str, postgres: Cluster) -> str:
     for setting in ("lock_timeout", "statement_timeout", *IN_TRANSACTIONS):
         postgres.run(f"ALTER DATABASE {name} SET {setting} = '77s'")
     return database
+
+
+@pytest.fixture
+def nobody_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each session is asked, however short it is since it was asked before."""
+    monkeypatch.setattr("call_log.postgres.TRUSTED_SECONDS", 0)
 
 
 @pytest.fixture
@@ -107,6 +113,7 @@ def test_a_server_that_hangs_is_given_up_and_served_again_when_it_moves(url: str
     wire.close()
 
 
+@pytest.mark.usefixtures("nobody_trusted")
 def test_a_session_that_hangs_is_not_lent_and_its_thread_is_told_at_once(url: str) -> None:
     wire = Wire(url)
     store = Store(wire.postgres_url, longest=1)
@@ -121,6 +128,7 @@ def test_a_session_that_hangs_is_not_lent_and_its_thread_is_told_at_once(url: st
     wire.close()
 
 
+@pytest.mark.usefixtures("nobody_trusted")
 def test_of_several_sessions_that_hang_only_one_is_waited_for(url: str) -> None:
     wire = Wire(url)
     store = Store(wire.postgres_url, longest=1)
@@ -133,6 +141,27 @@ def test_of_several_sessions_that_hang_only_one_is_waited_for(url: str) -> None:
         assert [db.scalar(text("SELECT 1")) for db in (first, second, third)] == [1, 1, 1]
     store.close()
     wire.close()
+
+
+def test_a_session_that_was_asked_a_moment_ago_is_lent_unasked(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Session] = []
+    ask = Session.ask
+
+    def asking(session: Session) -> None:
+        asked.append(session)
+        ask(session)
+
+    monkeypatch.setattr(Session, "ask", asking)
+    now = iter([100.0, 100.2, 100.3])
+    monkeypatch.setattr("call_log.postgres.monotonic", lambda: next(now))
+    store = Store(url)
+    for times in (1, 1, 2):
+        with store.reading() as db:
+            assert db.scalar(text("SELECT 1")) == 1
+        assert len(asked) == times
+    store.close()
 
 
 def test_a_thread_that_finds_all_sessions_busy_is_told(url: str) -> None:
