@@ -72,7 +72,7 @@ def as_events(act: Event, floor: Floor, session: Event) -> list[Event]:
     if kind == "interrupt":
         return interruption(floor)
     if kind in ("mute", "unmute"):
-        update = _answering(session, answers=kind == "unmute")
+        update = _answering(session, floor, answers=kind == "unmute")
         return ([update] if update else []) + (interruption(floor) if kind == "mute" else [])
     return [act]
 
@@ -84,11 +84,14 @@ def interruption(floor: Floor) -> list[Event]:
     return cancel + ([{"type": OUTPUT_CLEAR}] if floor.active or floor.audible else [])
 
 
-def _answering(session: Event, *, answers: bool) -> Event | None:
-    """Whether voice detection answers by itself. None where the session has no voice detection."""
+def _answering(session: Event, floor: Floor, *, answers: bool) -> Event | None:
+    """Whether voice detection answers by itself. None where there is none: the profile has none, or the page has turned
+    it off, for its caller pushes to talk."""
     given = object_of(object_of(session, "audio"), "input")
-    if "turn_detection" in given and given["turn_detection"] is None:
+    now = floor.listening or given
+    if "turn_detection" in now and now["turn_detection"] is None:
         return None
-    detection: dict[str, Any] = {"type": "server_vad"} | object_of(given, "turn_detection")
+    kind = object_of(now, "turn_detection").get("type", "server_vad")
+    detection: dict[str, Any] = {"type": kind} | object_of(given, "turn_detection")
     wanted = detection | {"create_response": answers and detection.get("create_response", True)}
     return {"type": SESSION_UPDATE, "session": {"audio": {"input": {"turn_detection": wanted}}}}

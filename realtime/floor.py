@@ -26,6 +26,9 @@ class Floor:
         self.audible: str | None = None
         """The response whose sound the caller hears."""
 
+        self.listening: Event = {}
+        """How the upstream listens (a session's `audio.input`), as it last told; empty where it has not."""
+
     @property
     def is_free(self) -> bool:
         """Whether a response may be asked for."""
@@ -52,6 +55,8 @@ class Floor:
             self.audible = text_of(event, "response_id") or "unnamed"
         elif kind in (events.AUDIO_STOPPED, events.AUDIO_CLEARED):
             self.audible = None
+        elif kind in (events.SESSION_CREATED, events.SESSION_UPDATED):
+            self.listening = object_of(object_of(object_of(event, "session"), "audio"), "input")
         elif kind == events.ERROR:
             self.forget(str(object_of(event, "error").get("event_id")))
 

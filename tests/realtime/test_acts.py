@@ -68,6 +68,27 @@ def test_a_session_without_voice_detection_is_left_as_it_is() -> None:
     assert types({"type": "mute"}, quiet(), session) == []
 
 
+def told(turn_detection: dict[str, Any] | None) -> Floor:
+    floor = Floor()
+    floor.hear(
+        {"type": "session.updated", "session": {"audio": {"input": {"turn_detection": turn_detection}}}}
+    )
+    return floor
+
+
+def test_a_caller_who_pushes_to_talk_is_muted_without_switching_voice_detection_on() -> None:
+    session = {"audio": {"input": {"turn_detection": {"type": "server_vad"}}}}
+    assert types({"type": "mute"}, told(None), session) == []
+    assert types({"type": "unmute"}, told(None), session) == []
+
+
+def test_a_page_that_switched_voice_detection_on_is_muted_all_the_same() -> None:
+    session = {"audio": {"input": {"turn_detection": None}}}
+    (update,) = acts.as_events({"type": "mute"}, told({"type": "semantic_vad", "eagerness": "low"}), session)
+    wanted = {"type": "semantic_vad", "create_response": False}
+    assert update["session"]["audio"]["input"]["turn_detection"] == wanted
+
+
 @pytest.mark.parametrize(
     ("act", "why"),
     [
