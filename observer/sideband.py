@@ -7,8 +7,9 @@ decided elsewhere.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import replace
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -66,7 +67,7 @@ class Sideband:
         self._alive_at = connection.loop.time()
         self._cut: str | None = None
 
-    async def frames(self) -> AsyncIterator[bytes]:
+    async def frames(self) -> AsyncGenerator[bytes]:
         """Each frame's bytes exactly as they came, text or not, until the socket closes."""
         try:
             while True:
@@ -147,9 +148,17 @@ class Sideband:
 
     async def leave(self) -> list[bytes]:
         """Close a sideband to which nobody listens any more; what was said until the upstream's goodbye. (A frame that
-        waits stops the reading, and the goodbye behind it would never be seen.)"""
+        waits stops the reading, and the goodbye behind it would never be seen.) One that says too much is cut off."""
         closing = asyncio.create_task(self.close())
-        rest = [frame async for frame in self.frames()]
+        rest: list[bytes] = []
+        room = self._limits.call_waiting_max_bytes
+        async with contextlib.aclosing(self.frames()) as frames:
+            async for frame in frames:
+                rest.append(frame)
+                room -= len(frame)
+                if room < 0:
+                    self.cut("flood")
+                    break
         await closing
         return rest
 

@@ -50,7 +50,7 @@ def test_behind_a_big_event_nothing_is_read_until_it_is_done_with(size: int, rea
                 assert read_on is reads_on
                 assert await anext(frames) == b"small"
                 assert connection.transport.is_reading()
-                await frames.aclose()  # type: ignore[attr-defined]
+                await frames.aclose()
 
     asyncio.run(listen())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 import ssl
 import time
 from collections.abc import Iterator
@@ -117,6 +118,17 @@ def test_closing_does_not_wait_for_a_peer_that_does_not_let_go(
         return sideband.closed.code
 
     assert asyncio.run(leave()) in (1000, 1006)
+
+
+def test_a_peer_that_floods_whoever_leaves_is_cut_off(player: Player, open_scenario: Scenario) -> None:
+    frame = json.dumps({"type": "x", "more": "x" * 1_000})
+    open_scenario.attaches[0] = Attach(frames=[frame] * 30)
+
+    async def leave() -> tuple[list[bytes], bool]:
+        sideband = await attach(player, Limits(call_waiting_max_bytes=5_000))
+        return await asyncio.wait_for(sideband.leave(), 15), sideband.is_drained
+
+    assert asyncio.run(leave()) == ([frame.encode()] * 5, False)
 
 
 def test_a_peer_that_says_goodbye_and_keeps_the_connection_is_left(
