@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
-from bench import flat, kill, load, restart
+from bench import flat, kill, load, restart, tool_kills
 from bench.field import put_up
 from bench.reader import Sightings
+from bench.stores import urls
+from bench.tool_kills import Outcome
 
 
 def test_many_calls_are_recorded_whole(tmp_path: Path) -> None:
@@ -24,6 +27,28 @@ def test_a_killed_observer_loses_nothing_that_was_acknowledged(tmp_path: Path) -
     assert outcome.kills
     assert outcome.verdict.gaps["taken_over"]
     assert outcome.takeovers
+
+
+def test_no_tool_runs_twice_while_observers_are_killed(tmp_path: Path) -> None:
+    with urls(["sqlite"]) as (url,):
+        outcome = tool_kills.run(tmp_path, url, calls=3, count=15, per_second=5, every=1)
+    assert outcome.faults == []
+    assert outcome.kills
+    assert outcome.states["answered"]
+
+
+def test_it_is_told_where_a_tool_ran_twice_or_the_log_tells_another_story() -> None:
+    once, said = Counter({7: 1, 8: 1}), Counter(answered=2)
+    assert Outcome(2, 1, once, said).faults == []
+    assert Outcome(2, 1, once, Counter(answered=1, unknown=1)).faults == []
+    for runs, states in (
+        (Counter({7: 2}), said),
+        (once, Counter(answered=1)),
+        (once, Counter(answered=3)),
+        (once, Counter(answered=2, started=1)),
+        (Counter[int](), Counter[str]()),
+    ):
+        assert len(Outcome(2, 1, runs, states).faults) == 1
 
 
 def test_a_rollover_loses_no_call(tmp_path: Path) -> None:
