@@ -24,6 +24,8 @@ from realtime.turns import OBSERVER, Conversation
 
 READ_ROWS = 500
 """At once: as many take the event loop a few milliseconds to fold."""
+KEPT_ITEMS = 50
+"""Of a conversation; of older ones only the numbers. Nothing is said any more about an item of minutes ago."""
 RETRY_SECONDS = 0.5
 NEAR = "observer.limit_near"
 WRAP_UP = "wrap_up_"
@@ -109,6 +111,7 @@ class Recollection:
             self._conversation.hear(row.seq, row.at, row.source, row.body)
             if row.source == OBSERVER:
                 self._mark(row)
+        self._conversation.forget(KEPT_ITEMS)
         self._accuse(0)
 
     def _mark(self, row: EventRow) -> None:

@@ -11,7 +11,7 @@ from realtime.fields import Event
 from realtime.idleness import Idleness
 from realtime.state import State
 
-IDS_REMEMBERED = 1_000
+IDS_REMEMBERED = 200
 
 
 class Fold(State):
@@ -23,7 +23,7 @@ class Fold(State):
         self._seen: dict[str, None] = {}
 
     def hear(self, seq: int, at: int, raw: bytes) -> None:
-        """One event of the upstream; its id counts once, however often it comes among the last thousand."""
+        """One event of the upstream; its id counts once, however often it comes among the last few."""
         head = events.header(raw)
         self.idleness.hear(head.type, at)
         ear = _EARS.get(head.type)

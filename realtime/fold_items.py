@@ -45,10 +45,7 @@ def item_done(state: State, event: Event) -> None:
 def item_deleted(state: State, event: Event) -> None:
     item_id = text_of(event, "item_id")
     if item_id:
-        item = state.item(item_id)
-        item.deleted = True
-        state.place(item)
-        state.reordered_seq = state.seq
+        state.delete(item_id)
 
 
 def item_truncated(state: State, event: Event) -> None:

@@ -7,6 +7,8 @@ in between, so it stands first (OpenAI's API schema: `previous_item_id`, `"root"
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 ROOT = "root"
 
 
@@ -52,6 +54,18 @@ class Order:
         if previous is None or self._parent[item_id] is not None or previous == item_id:
             return False
         return self._relink(item_id, previous)
+
+    def without(self, gone: Collection[str]) -> Order:
+        """The others in their order, each behind the one before it."""
+        rest = Order()
+        for item_id in self.walk():
+            if item_id in gone:
+                continue
+            if item_id in self._anchor:
+                rest.place_beside(item_id)
+            else:
+                rest.place(item_id, rest._tail)
+        return rest
 
     def walk(self) -> list[str]:
         """All ids, first to last."""

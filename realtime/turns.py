@@ -7,16 +7,16 @@ the state. It knows no store and no page.
 from __future__ import annotations
 
 import itertools
-import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from realtime import heard
+from realtime.counted import Counted, is_interrupted, let_go
 from realtime.events import header
 from realtime.fold import Fold
 from realtime.items import Item, Role
-from realtime.responses import OUTCOMES, Response
+from realtime.responses import Response
 from realtime.usage import audio_tokens_said
 
 UPSTREAM, OBSERVER = "upstream", "observer"
@@ -85,7 +85,7 @@ class Conversation:
 
     def __init__(self) -> None:
         self.last_seq = 0
-        self._fold = Fold()
+        self._fold, self._counted = Fold(), Counted()
 
     def hear(self, seq: int, at: int, source: str, raw: bytes) -> None:
         """One line of the log; one that was heard already is passed over. Of other lines than the upstream's only those
@@ -121,23 +121,22 @@ class Conversation:
         "count"}` or None. `usage`: as in `usage.py`. `errors`: `error` events, failed responses and failed
         transcriptions. `model`: as the session echoed it, None when that was not seen.
         """
-        roles = [item.role for item in self._shown()]
-        responses = self._fold.responses.values()
-        gaps = [response.gap for response in responses if response.gap is not None]
-        statuses = [response.status for response in responses]
+        kept = Counted()
+        kept.add_turns(item.role for item in self._shown())
+        kept.add_turns(self._fold.gone_turns.elements())
+        kept.add_responses(self._fold.responses.values(), self._fold.items)
         return {
-            "turns": len(roles) - roles.count("tool"),
-            "user_turns": roles.count("user"),
-            "assistant_turns": roles.count("assistant"),
-            "tool_calls": roles.count("tool"),
-            "interruptions": sum(map(self._is_interrupted, responses)),
-            "responses": {outcome: statuses.count(outcome) for outcome in OUTCOMES},
-            "response_gap_ms": _spread([gap.response_ms for gap in gaps]),
-            "perceived_gap_ms": _spread([gap.perceived_ms for gap in gaps if gap.perceived_ms is not None]),
+            **self._counted.plus(kept).as_json(),
             "usage": self._fold.usage.totals(),
             "errors": self._fold.errors,
             "model": self._fold.model,
         }
+
+    def forget(self, keep: int) -> None:
+        """For whoever wants the call in numbers, and not its turns: let go of all but the newest items, now and then.
+        What is still said about one that is gone changes no number but of a turn that is deleted."""
+        if len(self._fold.items) > 2 * keep:
+            let_go(self._fold, self._counted, keep)
 
     def _shown(self) -> Iterator[Item]:
         items = (self._fold.items[item_id] for item_id in self._fold.order.walk())
@@ -166,7 +165,7 @@ class Conversation:
             generation_start_ms=spans.generation_start_ms,
             heard=heard_text,
             unheard=unheard_text,
-            interrupted=_is_sound(item) and self._is_interrupted(response),
+            interrupted=_is_sound(item) and is_interrupted(response, self._fold.items),
             audio_end_ms=item.audio_end_ms,
             tool=tool or None,
             usage=response.usage,
@@ -183,10 +182,6 @@ class Conversation:
         items = self._items(response)
         said = [candidate for candidate in items if candidate.role == "assistant"]
         return item in (said or items)[:1]
-
-    def _is_interrupted(self, response: Response) -> bool:
-        truncated = any(self._fold.items[item_id].audio_end_ms is not None for item_id in response.items)
-        return response.is_interrupted(truncated)
 
     def _split(self, item: Item, response: Response) -> tuple[str | None, str | None]:
         """What was heard of it and what was not; twice None where nothing was cut."""
@@ -224,9 +219,3 @@ def _audible_ms(item: Item, response: Response, before_ms: float) -> float:
         return stated or 0.0
     seen = max(0.0, response.cut_at - response.audio_started_at - before_ms)
     return seen if stated is None else min(seen, stated)
-
-
-def _spread(gaps: Sequence[int]) -> dict[str, int] | None:
-    if not gaps:
-        return None
-    return {"p50": round(statistics.median(gaps)), "worst": max(gaps), "count": len(gaps)}
