@@ -110,7 +110,7 @@ class Node:
         )
         self._following: dict[int, ObservedCall] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
-        self._adopting: set[asyncio.Task[None]] = set()
+        self._adopting: dict[int, asyncio.Task[None]] = {}
         self._waiting: Waiting | None = None
         self._in_doubt = False
         self._woken = asyncio.Event()
@@ -155,7 +155,7 @@ class Node:
             await succession.hand_over(self._line, self._following)
 
     async def _leave(self) -> None:
-        following, tasks = list(self._following.values()), [*self._tasks.values(), *self._adopting]
+        following, tasks = list(self._following.values()), [*self._tasks.values(), *self._adopting.values()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -232,10 +232,12 @@ class Node:
 
     async def _serve_once(self, waiting: Waiting) -> None:
         if self._in_doubt:
-            # A commit whose answer did not arrive may have made calls ours.
-            held = await self._writer.run(partial(calls.held_by, node_id=self.node_id))
-            await self._follow_all([call for call in held if call.number not in self._following])
             self._in_doubt = False
+            # A commit whose answer did not arrive may have made calls ours. One that is being adopted may be ours by
+            # now as well: it is about to be followed, and two who write as one holder would contradict each other.
+            held = await self._writer.run(partial(calls.held_by, node_id=self.node_id))
+            known = self._following.keys() | self._adopting.keys()
+            await self._follow_all([call for call in held if call.number not in known])
         for message in waiting.messages:
             self._deliver(message)
         await self._take_calls(waiting.work, waiting.free_locks)
@@ -278,12 +280,16 @@ class Node:
     def _adopt(self, reserved: Call) -> None:
         async def adopt() -> None:
             observed = await succession.adopt(self._line, reserved)
-            self._adopting.discard(task)
+            del self._adopting[reserved.number]
             if observed is not None:
                 self._follow(observed)
+            else:
+                self._in_doubt = (
+                    True  # it went to somebody else, or its commit was not answered and it is ours
+                )
 
         task = asyncio.create_task(adopt(), name=f"adopting {reserved.call_id}")
-        self._adopting.add(task)
+        self._adopting[reserved.number] = task
 
     async def _follow_all(self, claimed: list[Call]) -> None:
         """What earlier holders left of all of them is looked at at once: one by one would keep the dials waiting."""

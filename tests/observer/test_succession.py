@@ -296,3 +296,39 @@ def test_a_call_whose_claim_was_committed_without_an_answer_is_followed_all_the_
     assert [epoch for _, epoch in holders(house, call_id)] == [1]
     house.hang_up(call_id)
     house.ended(call_id)
+
+
+ADOPTS_SLOWLY = """
+import asyncio
+from observer import node, succession
+from observer.__main__ import main
+left, serve_once = succession._left, node.Node._serve_once
+async def slowly(*known):
+    await asyncio.sleep(1)
+    return await left(*known)
+async def in_doubt(self, waiting):
+    self._in_doubt = True
+    await serve_once(self, waiting)
+succession._left, node.Node._serve_once = slowly, in_doubt
+main()
+"""
+
+
+def test_a_call_that_is_being_adopted_is_not_followed_twice_by_a_node_that_is_in_doubt(
+    empty_house: House, player: Player
+) -> None:
+    """It would dial, and write as the same holder, a second time."""
+    house = empty_house
+    first = house.start_observer()
+    house.ready()
+    call_id, scenario = one_call(house, player, attaches=3)
+    node_of(house.start_observer("-c", ADOPTS_SLOWLY))
+    assert first.stop() == 0
+    house.observers.remove(first)
+    until(lambda: [epoch for _, epoch in holders(house, call_id)] == [1, 2], "the adoption")
+    player.say_to_all(scenario, event(1))
+    until(lambda: heard(house, call_id) == ["event_1"], "the event")
+    assert len(scenario.dialled) == 2
+    assert [epoch for _, epoch in holders(house, call_id)] == [1, 2]
+    house.hang_up(call_id)
+    house.ended(call_id)
