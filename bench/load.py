@@ -29,6 +29,9 @@ class Look(NamedTuple):
     wal: int
 
 
+PARTS = 10
+
+
 @dataclass(frozen=True)
 class Outcome:
     """`latencies` in milliseconds; `looks` are before the calls, then at the start, middle and end of their run."""
@@ -81,19 +84,19 @@ def look(field: Field) -> Look:
 
 
 def latencies(true: list[Truth], sightings: Sightings) -> list[float]:
-    """Milliseconds from the sending of each event to its first sight in the store."""
+    """Milliseconds from the sending of each event to its first sight in the store, in the order of sending."""
     seen = sightings.first_seen()
-    return [
-        seen[event_id] - sent_at
-        for one in true
-        for event_id, sent_at in zip(one.sent.event_ids, one.sent_at, strict=True)
-        if event_id in seen
-    ]
+    sent = (pair for one in true for pair in zip(one.sent_at, one.sent.event_ids, strict=True))
+    return [seen[event_id] - sent_at for sent_at, event_id in sorted(sent) if event_id in seen]
 
 
 def tell(outcome: Outcome, calls: int) -> None:
     tell_verdict(outcome.verdict)
     tell_spread("sent → durable, ms", outcome.latencies)
+    part = -(-len(outcome.latencies) // PARTS) or 1
+    for place in range(PARTS):
+        of_part = outcome.latencies[place * part : (place + 1) * part]
+        tell_spread(f"    tenth {place + 1}", of_part)
     empty, *looks = outcome.looks
     for name, one in zip(("start", "middle", "end"), looks, strict=True):
         of = one.used["observer"]

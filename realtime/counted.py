@@ -28,8 +28,8 @@ class Counted:
         # Arrays: the collector of garbage has nothing to look at in them.
         self._response_gaps, self._perceived_gaps = array("q"), array("q")
 
-    def add_turns(self, roles: Iterable[str]) -> None:
-        """So many turns, each of this role."""
+    def add_turns(self, roles: Iterable[str] | Counter[str]) -> None:
+        """So many turns, each of this role; or how many of each."""
         self.roles.update(roles)
 
     def add_responses(self, responses: Iterable[Response], items: dict[str, Item]) -> None:

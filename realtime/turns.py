@@ -123,7 +123,7 @@ class Conversation:
         """
         kept = Counted()
         kept.add_turns(item.role for item in self._shown())
-        kept.add_turns(self._fold.gone_turns.elements())
+        kept.add_turns(self._fold.gone_turns)
         kept.add_responses(self._fold.responses.values(), self._fold.items)
         return {
             **self._counted.plus(kept).as_json(),
