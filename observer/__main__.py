@@ -10,7 +10,7 @@ import structlog
 import uvloop
 
 from call_log.store import SchemaBehind, Store, StoreUnavailable
-from observer.allocation import return_big_blocks
+from observer.allocation import collect_seldom, return_big_blocks
 from observer.guardrails import Guardrails
 from observer.http_tools import HttpTools
 from observer.limits import Limits
@@ -42,6 +42,7 @@ async def serve(settings: Settings, limits: Limits) -> None:
     logs.configure(settings.log_level)
     raise_descriptor_limit()
     return_big_blocks()
+    collect_seldom()
     upstream, credential = settings.upstream(), settings.credential()
     prices, profiles = Prices.load(settings.prices), Profiles.load(settings.profiles)
     profiles.require_prices(prices)

@@ -24,8 +24,9 @@ from realtime.turns import OBSERVER, Conversation
 
 READ_ROWS = 500
 """At once: as many take the event loop a few milliseconds to fold."""
-KEPT_ITEMS = 50
-"""Of a conversation; of older ones only the numbers. Nothing is said any more about an item of minutes ago."""
+KEPT_ITEMS = 12
+"""Of a conversation; of older ones only the numbers. Next to nothing is said any more about an item of some exchanges
+ago, and each is many objects."""
 RETRY_SECONDS = 0.5
 NEAR = "observer.limit_near"
 WRAP_UP = "wrap_up_"
