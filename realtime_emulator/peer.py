@@ -1,6 +1,7 @@
 """The WebRTC side of one call: offer in, answer out, a data channel and two tracks. Understands no event."""
 
 import asyncio
+import re
 from typing import Any, Protocol
 
 import aioice.ice
@@ -35,8 +36,8 @@ of the time in which an interruption has to be noticed."""
 
 _UNANSWERABLE = (*BROKEN, OSError, InternalError, InvalidAccessError, InvalidStateError, OperationError)
 
-_NOBODY_THERE = "Cannot send encrypted"
-"""How aiortc's DTLS transport begins to say that its peer is gone."""
+_NOBODY_THERE = re.compile("Cannot send (data|encrypted data|encrypted RTP), not connected")
+"""How aioice's connection, and aiortc's on top of it, say that their peer is gone."""
 
 
 class Voice(Protocol):
@@ -69,7 +70,7 @@ def overlook_the_departed(loop: asyncio.AbstractEventLoop) -> None:
 
     def handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         fault = context.get("exception")
-        if not (isinstance(fault, ConnectionError) and str(fault).startswith(_NOBODY_THERE)):
+        if not (isinstance(fault, ConnectionError) and _NOBODY_THERE.fullmatch(str(fault))):
             loop.default_exception_handler(context)
 
     loop.set_exception_handler(handle)

@@ -122,7 +122,9 @@ def test_a_closed_tab_is_noticed_within_five_seconds(emulator: Any, caller: Any)
     assert 1 < seconds < 5
 
 
-@pytest.mark.parametrize(("lost", "faults"), [("the peer", []), ("something else", ["something else"])])
+@pytest.mark.parametrize(
+    ("lost", "faults"), [("DTLS", []), ("ICE", []), ("something else", ["something else"])]
+)
 def test_what_is_said_to_one_who_leaves_meanwhile_is_lost_without_a_word(
     lost: str, faults: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -145,12 +147,17 @@ def test_what_is_said_to_one_who_leaves_meanwhile_is_lost_without_a_word(
         await leaving.setLocalDescription(await leaving.createAnswer())
         await staying.setRemoteDescription(leaving.localDescription)
         await asyncio.wait_for(opened.wait(), 10)
-        if lost == "the peer":
-            assert staying.sctp is not None
-            channel.send("anybody there?")
-            staying.sctp.transport._set_state(State.CLOSED)  # before what sends has had its turn
-        else:
+        assert staying.sctp is not None
+        dtls = staying.sctp.transport
+        if lost == "something else":
             unawaited.append(asyncio.ensure_future(fail()))
+        else:
+            channel.send("anybody there?")
+        # What sends has not had its turn yet.
+        if lost == "DTLS":
+            dtls._set_state(State.CLOSED)
+        elif lost == "ICE":
+            dtls.transport._connection._nominated.clear()
         await asyncio.gather(staying.close(), leaving.close())
 
     asyncio.run(part())
