@@ -160,18 +160,21 @@ def learn(put: Field, wanted: list[Asked]) -> None:
 
 
 def faults(outcome: list[Asked]) -> Counter[str]:
-    """What must not be: by its name, how often."""
+    """What must not be: by its name, and what it befell, how often."""
     found: Counter[str] = Counter()
     for one in outcome:
         reached = len(one.receipts)
-        found["two effects"] += reached > 1
-        found["never settled"] += one.state not in FINAL
         undone = one.code in ("nothing_to_do", "not_delivered")
-        found["confirmed or refused, and never sent"] += (
-            one.state in ("confirmed", "refused") and reached == 0 and not undone
-        )
-        found["said not to be sent, and sent"] += (one.state == "expired" or undone) and reached > 0
-    return +found
+        wrong = {
+            "two effects": reached > 1,
+            "never settled": one.state not in FINAL,
+            "confirmed or refused, and never sent": one.state in ("confirmed", "refused")
+            and reached == 0
+            and not undone,
+            "said not to be sent, and sent": (one.state == "expired" or undone) and reached > 0,
+        }
+        found.update(f"{name} ({one.body['type']}, {one.code})" for name, is_so in wrong.items() if is_so)
+    return found
 
 
 def tell(outcome: list[Asked], kills: int, per_second: float) -> bool:

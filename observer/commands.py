@@ -52,6 +52,8 @@ class Pending:
     was_sent: bool = False
     is_repeated: bool = False
     """It went out before, and the upstream did not know of it then; what was still on its way may have come since."""
+    is_doubtful: bool = False
+    """It was sent on a sideband that is gone, or by an earlier holder: perhaps not a byte has come."""
 
     @property
     def speaks(self) -> bool:
@@ -240,6 +242,7 @@ class Commands:
             return
         self._has_to_ask = False
         for pending in list(self._sent.values()):
+            pending.is_doubtful = True
             for question in _questions(pending):
                 self._questions[question["event_id"]] = pending
                 with contextlib.suppress(Unreachable):
@@ -280,7 +283,8 @@ class Commands:
                 self._refused(pending, event_id, object_of(event, "error"))
             elif verdict == "confirmed":
                 pending.open.discard(event_id)
-        if pending.asked["type"] in ("interrupt", "mute") and not (self.floor.active or self.floor.audible):
+        is_silent = not (self.floor.active or self.floor.audible)
+        if pending.asked["type"] in ("interrupt", "mute") and is_silent and not pending.is_doubtful:
             pending.open -= {key for key, step in pending.steps.items() if step["type"] != "session.update"}
         if not pending.open and pending.command.command_id in self._sent:
             del self._sent[pending.command.command_id]

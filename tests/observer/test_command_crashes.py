@@ -113,6 +113,27 @@ def test_an_item_that_comes_late_after_all_is_not_said_to_have_had_no_effect(
     house.ended(call_id)
 
 
+def test_silence_does_not_confirm_an_interruption_that_a_dead_holder_may_not_have_sent(
+    web_of_player: House, player: Player
+) -> None:
+    house = web_of_player
+    dying = house.start_observer("-c", SHORT_ANSWERS + OBSERVER.format(name="a command's sending is written"))
+    house.ready()
+    speaks = {"type": "response.created", "event_id": "c1", "response": {"id": "resp_1"}}
+    scenario = player.expect(Scenario([Attach(frames=[json.dumps(speaks)]), Attach(frames=[SPEECH])]))
+    call_id = house.connect(OFFER).headers["X-Call-Id"]
+    until(lambda: house.events(call_id, type="response.created"), "what is to be interrupted")
+    assert house.command(call_id, {"type": "interrupt", "event_id": "mine"}).status_code == 202
+    assert dying.child.wait(20) == -signal.SIGKILL, dying.said()[-2000:]
+    house.observers.remove(dying)
+    house.start_observer("-c", SHORT_ANSWERS + "from observer.__main__ import main; main()")
+    settled = house.settled(call_id, "mine")
+    assert (settled["state"], settled["code"]) == ("unknown", "holder_changed")
+    assert "response.cancel" not in "".join(scenario.heard)
+    house.hang_up(call_id)
+    house.ended(call_id)
+
+
 TOOLS = """
 [default]
 model = "gpt-realtime"
