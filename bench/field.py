@@ -139,6 +139,8 @@ def put_up(
         with Reader(store) as reader:
             yield Field(emulator, house, store, reader)
     finally:
-        house.stop()
-        store.close()
-        emulator.process.stop()
+        try:
+            house.stop()  # fails where a process went wrong
+        finally:
+            store.close()
+            emulator.process.stop()
