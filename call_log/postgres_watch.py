@@ -48,7 +48,6 @@ class NotifiedWatch:
                 hinted = self._hinted(min(within, left))
         except StoreUnavailable:
             self.close()
-            time.sleep(min(within, left))
             hinted = False
         now = time.monotonic()
         due = now - self._looked_at >= LOOK_ANYWAY_SECONDS

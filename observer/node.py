@@ -249,9 +249,7 @@ class Node:
             return
         if work.claimable or free_locks:
             await succession.bury_the_dead(self._line)
-            self._in_doubt = True  # until those that were claimed are followed
             await self._follow_all(await self._writer.run(partial(self._claim, free_locks)))
-            self._in_doubt = False
         if work.handed_over and len(self._adopting) < ADOPTED_AT_ONCE:
             for call in await self._writer.run(self._reserve):
                 self._adopt(call)
@@ -284,9 +282,9 @@ class Node:
             if observed is not None:
                 self._follow(observed)
             else:
-                self._in_doubt = (
-                    True  # it went to somebody else, or its commit was not answered and it is ours
-                )
+                # It is somebody else's; or it is ours, and the answer to that commit was lost.
+                self._in_doubt = True
+                self._woken.set()
 
         task = asyncio.create_task(adopt(), name=f"adopting {reserved.call_id}")
         self._adopting[reserved.number] = task

@@ -22,7 +22,7 @@ class Counted:
     """Numbers of some items and responses."""
 
     def __init__(self) -> None:
-        self.roles: Counter[str] = Counter()
+        self._roles: Counter[str] = Counter()
         self._statuses: Counter[str | None] = Counter()
         self._interruptions = 0
         # Arrays: the collector of garbage has nothing to look at in them.
@@ -30,7 +30,7 @@ class Counted:
 
     def add_turns(self, roles: Iterable[str] | Counter[str]) -> None:
         """So many turns, each of this role; or how many of each."""
-        self.roles.update(roles)
+        self._roles.update(roles)
 
     def add_responses(self, responses: Iterable[Response], items: dict[str, Item]) -> None:
         """`items`: theirs, by id."""
@@ -46,7 +46,7 @@ class Counted:
         """Both together."""
         both = Counted()
         for one in (self, other):
-            both.roles.update(one.roles)
+            both._roles.update(one._roles)
             both._statuses.update(one._statuses)
             both._interruptions += one._interruptions
             both._response_gaps.extend(one._response_gaps)
@@ -56,10 +56,10 @@ class Counted:
     def as_json(self) -> dict[str, Any]:
         """As `Conversation.summary()` has them."""
         return {
-            "turns": self.roles.total() - self.roles["tool"],
-            "user_turns": self.roles["user"],
-            "assistant_turns": self.roles["assistant"],
-            "tool_calls": self.roles["tool"],
+            "turns": self._roles.total() - self._roles["tool"],
+            "user_turns": self._roles["user"],
+            "assistant_turns": self._roles["assistant"],
+            "tool_calls": self._roles["tool"],
             "interruptions": self._interruptions,
             "responses": {outcome: self._statuses[outcome] for outcome in OUTCOMES},
             "response_gap_ms": _spread(self._response_gaps),

@@ -56,7 +56,7 @@ class Order:
         return self._relink(item_id, previous)
 
     def without(self, gone: Collection[str]) -> Order:
-        """The others in their order, each behind the one before it."""
+        """The others, in their order; whom each of them followed is told anew where it is told again."""
         rest = Order()
         for item_id in self.walk():
             if item_id in gone:
@@ -64,7 +64,7 @@ class Order:
             if item_id in self._anchor:
                 rest.place_beside(item_id)
             else:
-                rest.place(item_id, rest._tail)
+                rest.place(item_id, None)
         return rest
 
     def walk(self) -> list[str]:

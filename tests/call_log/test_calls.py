@@ -5,8 +5,9 @@ import re
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
-from call_log import calls, inbox
+from call_log import calls, inbox, schema
 from call_log.states import STATES, TRANSITIONS, before, before_or_same
 from call_log.store import Store
 
@@ -178,6 +179,28 @@ def test_only_a_call_that_no_living_node_holds_can_be_ended_from_outside(
         assert (row.state, row.end_reason, row.end_certainty) == ("ended", "caller_hung_up", "stated")
         assert (row.ended_at, row.holder, row.epoch) == (AT + 9, None, 2)
         assert not calls.update_held(db, call.number, 1, "n1", peer_seen_at=AT)
+
+
+def test_summaries_are_written_of_the_calls_that_a_node_holds_and_of_no_others(
+    store: Store, answered: Any, join: Any
+) -> None:
+    with store.writing() as db:
+        join(db, "n1")
+        join(db, "n2")
+        numbers = [answered(db).number for _ in range(4)]
+        calls.claim(db, "n1", limit=3, at=AT)
+        calls.claim(db, "n2", limit=1, at=AT)
+        epochs = (1, 2, 1, 1)  # the second holding is another one, the last call another node's
+        summaries = [
+            (number, epoch, f"{number}", number) for number, epoch in zip(numbers, epochs, strict=True)
+        ]
+        calls.summarise_held(db, "n1", summaries[::-1])
+        calls.summarise_held(db, "n1", [])
+        rows = db.execute(
+            select(schema.calls.c.summary, schema.calls.c.spent).order_by(schema.calls.c.number)
+        ).all()
+    assert [row.summary for row in rows] == [str(numbers[0]), None, str(numbers[2]), None]
+    assert [row.spent for row in rows] == [numbers[0], 0, numbers[2], 0]
 
 
 def test_a_call_that_nobody_can_reach_ends_when_it_is_old(store: Store, dial: Any, answered: Any) -> None:

@@ -270,15 +270,17 @@ def test_a_full_observer_keeps_its_calls_and_lets_no_more_in(empty_house: House,
         house.ended(call_id)
 
 
-CLAIMS_IN_DOUBT = """
+IN_DOUBT = """
+import sys
 from call_log.store import StoreUnavailable
 from observer import writer
 from observer.__main__ import main
 running, answered = writer.Writer.run, []
 async def run(self, statement):
     result = await running(self, statement)
-    if getattr(statement, "__name__", "") == "_claim" and result and not answered:
+    if {name!r} in repr(statement) and result and not answered:
         answered.append(result)
+        sys.stderr.write("an answer was lost\\n")
         raise StoreUnavailable("the answer to this commit was lost")
     return result
 writer.Writer.run = run
@@ -290,10 +292,30 @@ def test_a_call_whose_claim_was_committed_without_an_answer_is_followed_all_the_
     empty_house: House, player: Player
 ) -> None:
     house = empty_house
-    house.start_observer("-c", CLAIMS_IN_DOUBT)
+    observer = house.start_observer("-c", IN_DOUBT.format(name="Node._claim"))
     house.ready()
     call_id, _ = one_call(house, player, attaches=1)
+    assert "an answer was lost" in observer.said()
     assert [epoch for _, epoch in holders(house, call_id)] == [1]
+    house.hang_up(call_id)
+    house.ended(call_id)
+
+
+def test_a_call_whose_adoption_was_committed_without_an_answer_is_followed_all_the_same(
+    empty_house: House, player: Player
+) -> None:
+    house = empty_house
+    first = house.start_observer()
+    house.ready()
+    call_id, scenario = one_call(house, player, attaches=3)
+    second = house.start_observer("-c", IN_DOUBT.format(name="_adopt.<locals>"))
+    node_of(second)
+    assert first.stop() == 0
+    house.observers.remove(first)
+    until(lambda: [epoch for _, epoch in holders(house, call_id)] == [1, 2], "the next holder")
+    assert "an answer was lost" in second.said()
+    player.say_to_all(scenario, event(1))
+    until(lambda: heard(house, call_id) == ["event_1"], "the event")
     house.hang_up(call_id)
     house.ended(call_id)
 

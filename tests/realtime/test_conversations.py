@@ -80,28 +80,25 @@ def a_word_aside(words: str) -> Step:
     return lambda pen: pen.speak_beside(words)
 
 
-STEPS = st.lists(
-    st.one_of(
-        st.builds(a_voice_turn, TEXT, TEXT, st.booleans()),
-        st.builds(a_text_turn, TEXT, TEXT),
-        st.builds(a_barge_in, TEXT, TEXT, st.booleans(), st.booleans()),
-        st.builds(two_messages, TEXT, TEXT),
-        st.builds(a_tool_round, TEXT, TEXT, st.booleans()),
-        st.builds(a_push_to_talk_turn, TEXT, TEXT),
-        st.builds(a_failure, FAILURES),
-        st.builds(a_word_aside, TEXT),
-    ),
-    min_size=1,
-    max_size=6,
+STEP = st.one_of(
+    st.builds(a_voice_turn, TEXT, TEXT, st.booleans()),
+    st.builds(a_text_turn, TEXT, TEXT),
+    st.builds(a_barge_in, TEXT, TEXT, st.booleans(), st.booleans()),
+    st.builds(two_messages, TEXT, TEXT),
+    st.builds(a_tool_round, TEXT, TEXT, st.booleans()),
+    st.builds(a_push_to_talk_turn, TEXT, TEXT),
+    st.builds(a_failure, FAILURES),
+    st.builds(a_word_aside, TEXT),
 )
 
 
 @st.composite
-def conversations(draw: st.DrawFn) -> Pen:
+def conversations(draw: st.DrawFn, least: int = 1, most: int = 6) -> Pen:
+    """Of so many steps."""
     pen = Pen()
     if draw(st.booleans()):
         pen.session(draw(st.sampled_from([200, 500, None])))
-    for step in draw(STEPS):
+    for step in draw(st.lists(STEP, min_size=least, max_size=most)):
         step(pen)
         pen.wait(draw(st.integers(0, 2_000)))
     pen.pay()

@@ -7,7 +7,7 @@ import random
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from realtime.fold import IDS_REMEMBERED
@@ -354,76 +354,6 @@ def test_a_shuffled_call_still_says_the_same_in_the_same_order(chance: random.Ra
     conversation = fold(frames)
     assert words(conversation) == CALL_WORDS
     assert conversation.summary()["usage"] == fold(voice_call()).summary()["usage"]
-
-
-def long_call(turns: int) -> Frames:
-    """Several calls' frames behind each other, each of its own items and responses."""
-    frames: Frames = []
-    previous: str | None = None
-    for n in range(turns):
-        frames += spoken_user(f"u{n}", previous, "Hello there")
-        frames += spoken_assistant(f"a{n}", f"u{n}", f"r{n}", "Hi, how are you?")
-        frames += tool_frames(n)
-        previous = f"f{n}"
-    return frames
-
-
-def tool_frames(n: int) -> Frames:
-    """The model calls a tool, in a response of its own, and is told what it answered."""
-    call = {"id": f"c{n}", "type": "function_call", "call_id": f"call{n}", "name": "x", "arguments": "{}"}
-    output = {"id": f"f{n}", "type": "function_call_output", "call_id": f"call{n}", "output": "done"}
-    response = {"id": f"t{n}", "status": "completed", "output": [call]}
-    return [
-        event("response.created", response={"id": f"t{n}"}),
-        event("conversation.item.added", previous_item_id=f"a{n}", item=call),
-        event("response.output_item.done", response_id=f"t{n}", item=call),
-        event("response.done", response=response),
-        event("conversation.item.added", previous_item_id=f"c{n}", item=output),
-    ]
-
-
-@settings(max_examples=20)
-@given(st.randoms(use_true_random=False), st.integers(1, 20))
-def test_a_call_that_forgets_all_but_its_newest_items_has_the_same_numbers(
-    chance: random.Random, keep: int
-) -> None:
-    frames = long_call(40)
-    whole, forgetful = Conversation(), Conversation()
-    for seq, frame in enumerate(frames, start=1):
-        for conversation in (whole, forgetful):
-            conversation.hear(seq, 100 * seq, "upstream", frame)
-        if chance.random() < 0.1:
-            forgetful.forget(keep)
-    assert forgetful.summary() == whole.summary()
-    assert len(forgetful.turns) < len(whole.turns) / 2
-    newest = forgetful.turns[-keep:]
-    behind = len(whole.turns) - len(newest)
-    assert [turn.item_id for turn in newest] == [turn.item_id for turn in whole.turns[behind:]]
-    deleted = event("conversation.item.deleted", item_id=chance.choice(["u0", "a1", "c2", "f3", "a39"]))
-    for _ in range(2):
-        for conversation in (whole, forgetful):
-            conversation.hear(conversation.last_seq + 1, 1, "upstream", deleted)
-    assert forgetful.summary() == whole.summary()
-
-
-@settings(max_examples=30)
-@given(st.randoms(use_true_random=False), st.integers(1, 5))
-def test_whatever_comes_to_a_call_that_forgets_it_folds(chance: random.Random, keep: int) -> None:
-    frames = long_call(20)
-    chance.shuffle(frames)
-    conversation = Conversation()
-    for seq, frame in enumerate(frames, start=1):
-        conversation.hear(seq, seq, "upstream", frame)
-        conversation.forget(keep)
-        if seq % 10 == 0:
-            conversation.summary()
-            _ = conversation.turns
-
-
-def test_what_nothing_was_heard_of_any_more_is_not_waited_for_for_ever() -> None:
-    conversation = fold([frame for frame in long_call(40) if b"response.done" not in frame])
-    conversation.forget(5)
-    assert len(conversation.turns) <= 5
 
 
 def test_doubled_frames_count_once(text_turn: Frames, voice_turn: Frames) -> None:
