@@ -38,6 +38,12 @@ class Churn:
         self._thread.join()
         self._callers.shutdown()
 
+    @property
+    def overdue(self) -> int:
+        """How many should have been hung up by now."""
+        now = time.monotonic()
+        return sum(until < now for until, _ in list(self._open))
+
     def _run(self) -> None:
         due = time.monotonic()
         while not self._stop.wait(max(0.0, due - time.monotonic())):

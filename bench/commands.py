@@ -21,7 +21,7 @@ from typing import Any
 
 import requests
 
-from bench.field import Field, put_up
+from bench.field import Field, put_up_unread
 from bench.figures import milliseconds, tell_machine, tell_spread
 from bench.stores import urls
 
@@ -60,7 +60,7 @@ def main() -> None:
     asked = parser.parse_args()
     tell_machine(f"{asked.count} commands, {asked.per_second:g}/s, seed {asked.seed}, {asked.store}")
     with tempfile.TemporaryDirectory() as folder, urls([asked.store]) as (url,):
-        field = put_up(Path(folder), rate=RATE_OF_OTHERS, observers=2, database_url=url)
+        field = put_up_unread(Path(folder), rate=RATE_OF_OTHERS, observers=2, database_url=url)
         with field as put:
             outcome, kills = run(put, asked)
     sys.exit(not tell(outcome, kills, asked.per_second))

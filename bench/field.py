@@ -120,8 +120,19 @@ class Field:
 def put_up(
     folder: Path, *, rate: float, observers: int = 1, database_url: str | None = None, **environ: str
 ) -> Iterator[Field]:
-    """A field in a folder of its own, each of whose calls says `rate` events per second. Another `database_url` than
-    the folder's own SQLite file must be empty. `environ`: more settings of the house."""
+    """A field in a folder of its own, each of whose calls says `rate` events per second; somebody reads all that is
+    written. Another `database_url` than the folder's own SQLite file must be empty. `environ`: more settings of
+    the house."""
+    field = put_up_unread(folder, rate=rate, observers=observers, database_url=database_url, **environ)
+    with field as put, put.reader:
+        yield put
+
+
+@contextlib.contextmanager
+def put_up_unread(
+    folder: Path, *, rate: float, observers: int = 1, database_url: str | None = None, **environ: str
+) -> Iterator[Field]:
+    """The same without the reader, who takes his share of the machine; `judge` has nothing to go by then."""
     emulator = Emulator.start(
         folder, "--events-only", "--events-per-second", str(rate), "--log-level", "warning"
     )
@@ -136,8 +147,7 @@ def put_up(
         house.ready()
     store = Store(house.environ["DATABASE_URL"])
     try:
-        with Reader(store) as reader:
-            yield Field(emulator, house, store, reader)
+        yield Field(emulator, house, store, Reader(store))
     finally:
         try:
             house.stop()  # fails where a process went wrong

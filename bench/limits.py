@@ -22,7 +22,7 @@ from typing import Any
 import requests
 from sqlalchemy import select
 
-from bench.field import Field, put_up
+from bench.field import Field, put_up_unread
 from bench.figures import tell_machine, tell_spread
 from call_log.schema import calls, events
 from call_log.store import Store
@@ -87,7 +87,7 @@ def main() -> None:
 def run(folder: Path, count: int, rate: float, seconds: float, spend: float) -> Outcome:
     profiles = folder / "profiles.toml"
     profiles.write_text(PROFILES % {"seconds": seconds, "spend": spend})
-    field = put_up(folder, rate=rate, observers=OBSERVERS, SWITCHBOARD_PROFILES=str(profiles))
+    field = put_up_unread(folder, rate=rate, observers=OBSERVERS, SWITCHBOARD_PROFILES=str(profiles))
     with field as put:
         began = time.monotonic()
         put.open(count, 5.0, profile="lasting")

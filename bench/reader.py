@@ -12,7 +12,7 @@ from array import array
 from collections import defaultdict
 from collections.abc import Iterator
 
-from sqlalchemy import ColumnElement, Connection, Integer, literal_column, select
+from sqlalchemy import BigInteger, ColumnElement, Connection, Integer, column, literal_column, select, values
 
 from bench.verdict import Sight
 from call_log.schema import calls, events
@@ -101,13 +101,16 @@ class Reader:
 
     def _rows_behind(self, db: Connection) -> list[tuple[int, int, str | None]]:
         """Elsewhere each call's own sequence is asked for."""
-        found: list[tuple[int, int, str | None]] = []
-        for number, last in db.execute(select(calls.c.number, calls.c.last_seq)):
-            known = self._last_seqs.get(number, 0)
-            if last > known:
-                new = select(events.c.number, events.c.seq, events.c.event_id).where(
-                    events.c.number == number, events.c.seq > known
-                )
-                found += [(row[0], row[1], row[2]) for row in db.execute(new.order_by(events.c.seq))]
-                self._last_seqs[number] = last
-        return found
+        lasts = dict(db.execute(select(calls.c.number, calls.c.last_seq)).tuples().all())
+        known = {number: self._last_seqs.get(number, 0) for number, last in lasts.items()}
+        behind = [(number, known[number]) for number, last in lasts.items() if last > known[number]]
+        if not behind:
+            return []
+        since = values(column("number", BigInteger), column("seq", BigInteger)).data(behind).alias("since")
+        new = (
+            select(events.c.number, events.c.seq, events.c.event_id)
+            .join(since, (events.c.number == since.c.number) & (events.c.seq > since.c.seq))
+            .order_by(events.c.number, events.c.seq)
+        )
+        self._last_seqs = lasts
+        return list(db.execute(new).tuples().all())

@@ -21,7 +21,7 @@ import requests
 
 from bench.command import STORES
 from bench.commands import kill
-from bench.field import Field, put_up
+from bench.field import Field, put_up_unread
 from bench.figures import tell_machine
 from bench.stores import urls
 
@@ -88,7 +88,9 @@ def main() -> None:
 def run(folder: Path, url: str, calls: int, count: int, per_second: float, every: float) -> Outcome:
     profiles = folder / "profiles.toml"
     profiles.write_text(PROFILES)
-    field = put_up(folder, rate=SILENT, observers=2, database_url=url, SWITCHBOARD_PROFILES=str(profiles))
+    field = put_up_unread(
+        folder, rate=SILENT, observers=2, database_url=url, SWITCHBOARD_PROFILES=str(profiles)
+    )
     with field as put, ThreadPoolExecutor(1) as beside:
         put.open(calls, 10.0)
         put.all_observed()

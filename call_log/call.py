@@ -14,7 +14,8 @@ class Call:
     (JSON for the first and the last); `ended_at` is also the time of a failure.
 
     `metadata` and `failure_detail` stand in another table, and only `calls.find` and `calls.list_page` read
-    them. `salt` and `head` are the seal's; what the times of an erasure mean stands in `erasure`."""
+    them. `carried` (JSON) is what a new holder goes on from. `salt` and `head` are the seal's; what the times of
+    an erasure mean stands in `erasure`."""
 
     number: int
     call_id: str
@@ -45,6 +46,7 @@ class Call:
     claimed_at: int | None
     peer_seen_at: int | None
     summary: str | None
+    carried: str | None
     heir: str | None
     crashes: int
     salt: bytes | None

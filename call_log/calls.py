@@ -8,16 +8,18 @@ call. Who holds a call is told in `holding`, what waits for a holder in `work`; 
 import json
 import secrets
 
-from sqlalchemy import Connection, ScalarSelect, func, insert, select, update
+from sqlalchemy import Connection, ScalarSelect, bindparam, func, insert, select, update
 
 from call_log import deliveries, inbox
 from call_log.call import Call as Call
 from call_log.holding import Changes as Changes
+from call_log.holding import Summary as Summary
 from call_log.holding import adopt as adopt
 from call_log.holding import claim as claim
 from call_log.holding import conclude, outlived, unheld
 from call_log.holding import held as held
 from call_log.holding import held_by as held_by
+from call_log.holding import numbers_held_by as numbers_held_by
 from call_log.holding import reserve as reserve
 from call_log.holding import summarise_held as summarise_held
 from call_log.holding import update_held as update_held
@@ -152,7 +154,7 @@ def wish_hang_up(db: Connection, call_id: str, *, reason: EndReason, by: str, at
 
 def find(db: Connection, call_id: str) -> Call | None:
     """One call, None when there is none of this id."""
-    row = db.execute(_WITH_TEXTS.where(calls.c.call_id == call_id)).one_or_none()
+    row = db.execute(_FIND, {"of_id": call_id}).one_or_none()
     return Call.read(row) if row else None
 
 
@@ -255,3 +257,4 @@ def _text(name: str) -> ScalarSelect[str]:
 
 
 _WITH_TEXTS = select(calls, *(_text(name).label(name) for name in ("metadata", "failure_detail")))
+_FIND = _WITH_TEXTS.where(calls.c.call_id == bindparam("of_id"))

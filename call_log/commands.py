@@ -9,7 +9,20 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, Select, Update, and_, case, func, insert, select, update
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    Connection,
+    Select,
+    and_,
+    bindparam,
+    case,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from call_log import inbox
@@ -47,13 +60,9 @@ class Command:
 def queue(db: Connection, new: Command, body: str | None) -> Command | None:
     """Leave a command for the holder of its call; without a body it is only written down. None when it is new; else the
     one that has this id already."""
-    dialect = postgresql if db.dialect.name == "postgresql" else sqlite
-    row = (
-        dialect.insert(commands)
-        .values(_columns(new) | {"expires_at": DatabaseClock() + WAITING_MS})
-        .on_conflict_do_nothing()
-    )
-    if db.execute(row.returning(commands.c.id)).one_or_none() is None:
+    row = _columns(new)
+    del row["expires_at"]
+    if db.execute(_QUEUE[db.dialect.name], row).one_or_none() is None:
         return find(db, new.number, new.command_id)
     if body is not None:
         inbox.put(db, new.number, kind=MESSAGE, by=new.by, at=new.at, body=body)
@@ -62,7 +71,7 @@ def queue(db: Connection, new: Command, body: str | None) -> Command | None:
 
 def find(db: Connection, number: int, command_id: str) -> Command | None:
     """One command of a call."""
-    row = db.execute(_all(number).where(commands.c.command_id == command_id)).one_or_none()
+    row = db.execute(_FIND, {"of_number": number, "of_id": command_id}).one_or_none()
     return Command(**row._mapping) if row is not None else None
 
 
@@ -74,8 +83,7 @@ def of_call(db: Connection, number: int, *, limit: int) -> list[Command]:
 
 def count_since(db: Connection, number: int, *, since: int) -> int:
     """How many the call got at `since` (UTC milliseconds) or later."""
-    counted = select(func.count()).where(commands.c.number == number, commands.c.at >= since)
-    return db.execute(counted).scalar_one()
+    return db.execute(_COUNT_SINCE, {"of_number": number, "since": since}).scalar_one()
 
 
 def send(
@@ -102,20 +110,16 @@ def send(
     if message_id is None:
         return _send_ours(db, epoch, command, at)
     inbox.take(db, {message_id: epoch}, at=at)
-    in_time = commands.c.expires_at > DatabaseClock()
-    values = {
-        "state": case((in_time, "sent"), else_="expired"),
-        "sent_at": case((in_time, at)),
-        "settled_at": case((in_time, None), else_=at),
-        "epoch": epoch,
-    }
-    queued = _this(command).where(commands.c.state == "queued").values(values)
-    moved: State | None = db.execute(queued.returning(commands.c.state)).scalar_one_or_none()
+    sent = {"of_number": command.number, "of_id": command.command_id, "now": at, "by_epoch": epoch}
+    moved: State | None = db.execute(_SEND, sent).scalar_one_or_none()
     if moved is not None:
         return moved
-    known = db.execute(select(commands.c.state).where(_is(command))).scalar_one()
+    this = select(commands.c.state).where(
+        commands.c.number == command.number, commands.c.command_id == command.command_id
+    )
+    is_now: State = db.execute(this).scalar_one()
     # One that is `sent` by an earlier holding is not ours to send again.
-    return known if known != "sent" else "unknown"
+    return is_now if is_now != "sent" else "unknown"
 
 
 def _send_ours(db: Connection, epoch: int, command: Command, at: int) -> State:
@@ -142,13 +146,13 @@ def settle(
     """Write what became of commands. False when the holding is lost: nothing was written."""
     if not _holds(db, node_id, epoch, number):
         return False
-    for one in settled:
-        unsettled = and_(
-            commands.c.number == number,
-            commands.c.command_id == one.command_id,
-            commands.c.state.in_(("queued", "sent", "unknown")),
-        )
-        db.execute(update(commands).where(unsettled).values(state=one.state, code=one.code, settled_at=at))
+    db.execute(
+        _SETTLE,
+        [
+            {"of_number": number, "of_id": one.command_id, "became": one.state, "why": one.code, "now": at}
+            for one in settled
+        ],
+    )
     return True
 
 
@@ -174,21 +178,45 @@ def _holds(db: Connection, node_id: str, epoch: int, number: int) -> bool:
     return bool(held(db, node_id, {number: epoch}))
 
 
-def _is(command: Command) -> ColumnElement[bool]:
-    return and_(commands.c.number == command.number, commands.c.command_id == command.command_id)
-
-
-def _this(command: Command) -> Update:
-    return update(commands).where(_is(command))
-
-
 # A command that nobody took in time reads as expired before anybody writes that down; a wish to hang up stays one.
 _too_late = and_(
     commands.c.state == "queued", commands.c.expires_at <= DatabaseClock(), commands.c.type != "hang_up"
 )
 
 
-def _all(number: int) -> Select[Any]:
+def _all(number: int | BindParameter[int]) -> Select[Any]:
     columns = [commands.c[name] for name in Command.__slots__ if name != "state"]
     state = case((_too_late, "expired"), else_=commands.c.state).label("state")
     return select(*columns, state).where(commands.c.number == number)
+
+
+# Built once: a command waits for each of them on its way, and building one costs more than it does.
+_this = and_(commands.c.number == bindparam("of_number"), commands.c.command_id == bindparam("of_id"))
+_FIND = _all(bindparam("of_number")).where(commands.c.command_id == bindparam("of_id"))
+_COUNT_SINCE = select(func.count()).where(
+    commands.c.number == bindparam("of_number"), commands.c.at >= bindparam("since")
+)
+_QUEUE = {
+    dialect.dialect.name: dialect.insert(commands)
+    .values(expires_at=DatabaseClock() + WAITING_MS)
+    .on_conflict_do_nothing()
+    .returning(commands.c.id)
+    for dialect in (postgresql, sqlite)
+}
+_in_time = commands.c.expires_at > DatabaseClock()
+_SEND = (
+    update(commands)
+    .where(_this, commands.c.state == "queued")
+    .values(
+        state=case((_in_time, "sent"), else_="expired"),
+        sent_at=case((_in_time, bindparam("now", type_=BigInteger))),
+        settled_at=case((_in_time, None), else_=bindparam("now", type_=BigInteger)),
+        epoch=bindparam("by_epoch"),
+    )
+    .returning(commands.c.state)
+)
+_SETTLE = (
+    update(commands)
+    .where(_this, or_(*(commands.c.state == state for state in ("queued", "sent", "unknown"))))
+    .values(state=bindparam("became"), code=bindparam("why"), settled_at=bindparam("now"))
+)

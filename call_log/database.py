@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Callable
+from enum import IntEnum
 from pathlib import Path
 from typing import Protocol
 
@@ -14,15 +15,24 @@ LONGEST_SECONDS = 30.0
 """How long a statement may take on a server, unless told otherwise: a batch of many megabytes on a slow disk takes
 seconds, and one that is cut would only come again."""
 
+
+class News(IntEnum):
+    """What may have come since the last look; false is nothing. `MESSAGES`: into inboxes, and nothing else."""
+
+    NOTHING = 0
+    MESSAGES = 1
+    ANYTHING = 2
+
+
 Writing = Callable[[], contextlib.AbstractContextManager[Connection]]
 
 
 class Watch(Protocol):
     """A cheap look at whether anything was committed, by any process, since the last look; for one thread."""
 
-    def changed(self, within: float = 0.0) -> bool:
-        """Whether it is worth reading now, or within so many seconds, for which it waits; True at the first look, and
-        at the first after a failure. Raises StoreUnavailable."""
+    def changed(self, within: float = 0.0) -> News:
+        """What it is worth reading now, or within so many seconds, for which it waits, or longer where it is told when
+        something comes; anything at the first look, and at the first after a failure. Raises StoreUnavailable."""
 
     def close(self) -> None:
         """Close its connection; a later look opens another."""

@@ -4,7 +4,7 @@ It knows leases and epochs. It refuses to know what is written behind the fence.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Literal, TypedDict, Unpack
+from typing import Any, Literal, NamedTuple, TypedDict, Unpack
 
 from sqlalchemy import (
     BigInteger,
@@ -12,6 +12,7 @@ from sqlalchemy import (
     Connection,
     FromClause,
     Select,
+    Text,
     and_,
     bindparam,
     case,
@@ -48,6 +49,7 @@ class Changes(TypedDict, total=False):
     peer_seen_at: int
     summary: str
     spent: int
+    carried: str
     ended_at: int
     end_reason: EndReason
     end_certainty: Certainty
@@ -69,12 +71,7 @@ def last_seqs(db: Connection, node_id: str, holdings: Mapping[int, int]) -> dict
     # so that two transactions cannot deadlock; with FOR SHARE, two that both go on to raise last_seq would.
     if not holdings:
         return {}
-    rows = db.execute(
-        select(calls.c.number, calls.c.epoch, calls.c.last_seq)
-        .where(calls.c.holder == node_id, calls.c.number.in_(holdings))
-        .order_by(calls.c.number)
-        .with_for_update(key_share=True)
-    )
+    rows = db.execute(_HELD, {"node_id": node_id, "numbers": list(holdings)})
     return {number: last_seq for number, epoch, last_seq in rows if holdings[number] == epoch}
 
 
@@ -102,6 +99,16 @@ def update_held(db: Connection, number: int, epoch: int, node_id: str, **changes
     return db.execute(changed).one_or_none() is not None
 
 
+class Summary(NamedTuple):
+    """What a call's row says of its conversation, at one holding. `carried` None: as it was."""
+
+    number: int
+    epoch: int
+    summary: str
+    spent: int
+    carried: str | None
+
+
 _SUMMARY = (
     update(calls)
     .where(
@@ -109,16 +116,26 @@ _SUMMARY = (
         calls.c.epoch == bindparam("of_epoch"),
         calls.c.holder == bindparam("of_holder"),
     )
-    .values(summary=bindparam("summary"), spent=bindparam("spent"))
+    .values(
+        summary=bindparam("summary"),
+        spent=bindparam("spent"),
+        carried=func.coalesce(bindparam("carried", type_=Text), calls.c.carried),
+    )
 )
 
 
-def summarise_held(db: Connection, node_id: str, summaries: Sequence[tuple[int, int, str, int]]) -> None:
-    """Change the summaries of many calls, `(number, epoch, summary, spent)`, of those that this node holds at that
-    epoch, in one trip to the store."""
+def summarise_held(db: Connection, node_id: str, summaries: Sequence[Summary]) -> None:
+    """Change the summaries of many calls, of those that this node holds at that epoch, in one trip to the store."""
     rows = [
-        {"of_number": number, "of_epoch": epoch, "of_holder": node_id, "summary": summary, "spent": spent}
-        for number, epoch, summary, spent in sorted(summaries)
+        {
+            "of_number": one.number,
+            "of_epoch": one.epoch,
+            "of_holder": node_id,
+            "summary": one.summary,
+            "spent": one.spent,
+            "carried": one.carried,
+        }
+        for one in sorted(summaries, key=lambda one: one.number)
     ]
     if rows:
         db.execute(_SUMMARY, rows)
@@ -126,10 +143,10 @@ def summarise_held(db: Connection, node_id: str, summaries: Sequence[tuple[int, 
 
 def conclude(db: Connection, ending: ReturningUpdate[int], *, at: int) -> list[int]:
     """Run an update that ends calls and returns their numbers. In the same transaction the days for which
-    each is kept begin to count, what is left in their inboxes is marked as taken, by nobody, and no command
-    stays open. Returns the numbers."""
+    each is kept begin to count, what was carried for a next holder goes, what is left in their inboxes is marked
+    as taken, by nobody, and no command stays open. Returns the numbers."""
     keep_until = at + cast(calls.c.retention_days, BigInteger) * DAY_MS
-    numbers = list(db.scalars(ending.values(keep_until=keep_until)))
+    numbers = list(db.scalars(ending.values(keep_until=keep_until, carried=None)))
     left = update(inbox).where(inbox.c.number.in_(numbers), inbox.c.taken_at.is_(None))
     db.execute(left.values(taken_at=at, body=None))
     _conclude_commands(db, numbers, at=at)
@@ -215,14 +232,8 @@ def adopt(db: Connection, node_id: str, reserved: Call, *, at: int) -> Call | No
 
     From now on every write of the last holder is refused: attach before, so that nothing is said unheard.
     """
-    adopted = (
-        update(calls)
-        .where(calls.c.number == reserved.number, calls.c.heir == node_id, calls.c.epoch == reserved.epoch)
-        .where(claimable(calls), may_claim(node_id))
-        .values(holder=node_id, epoch=calls.c.epoch + 1, claimed_at=at, heir=None)
-        .returning(calls)
-    )
-    row = db.execute(adopted).one_or_none()
+    which = {"of_number": reserved.number, "of_epoch": reserved.epoch, "heir_id": node_id, "now": at}
+    row = db.execute(_ADOPT, which).one_or_none()
     return Call.read(row) if row else None
 
 
@@ -235,6 +246,11 @@ def _once(candidates: Select[int]) -> Select[int]:
 
 def _read(db: Connection, changed: ReturningUpdate[Any]) -> list[Call]:
     return sorted((Call.read(row) for row in db.execute(changed)), key=lambda call: call.number)
+
+
+def numbers_held_by(db: Connection, node_id: str) -> set[int]:
+    """The numbers of the calls that this node holds."""
+    return set(db.scalars(select(calls.c.number).where(calls.c.holder == node_id)))
 
 
 def held_by(db: Connection, node_id: str) -> list[Call]:
@@ -303,7 +319,7 @@ def _dead(free_locks: Collection[str], judge: str | None) -> ColumnElement[bool]
     return or_(and_(~lives(), sure), and_(unlocked, or_(nodes.c.backend_pid.is_(None), alone)))
 
 
-def may_claim(node_id: str) -> ColumnElement[bool]:
+def may_claim(node_id: str | ColumnElement[str]) -> ColumnElement[bool]:
     """SQL: this node itself lives and is not draining. Who has not renewed may declare nobody dead."""
     return exists().where(nodes.c.node_id == node_id, lives(), nodes.c.draining.is_(False))
 
@@ -311,3 +327,24 @@ def may_claim(node_id: str) -> ColumnElement[bool]:
 def _renewed_for_a_lease(node_id: str) -> ColumnElement[bool]:
     me = nodes.alias("me")
     return exists().where(me.c.node_id == node_id, me.c.renewed_since <= DatabaseClock() - DEAD_AFTER_MS)
+
+
+# Built once: the first stands before all that is written; and whoever inherits hundreds of calls adopts them one by
+# one. Building either costs more than it does.
+_HELD = (
+    select(calls.c.number, calls.c.epoch, calls.c.last_seq)
+    .where(calls.c.holder == bindparam("node_id"), calls.c.number.in_(bindparam("numbers", expanding=True)))
+    .order_by(calls.c.number)
+    .with_for_update(key_share=True)
+)
+_ADOPT = (
+    update(calls)
+    .where(
+        calls.c.number == bindparam("of_number"),
+        calls.c.heir == bindparam("heir_id"),
+        calls.c.epoch == bindparam("of_epoch"),
+    )
+    .where(claimable(calls), may_claim(bindparam("heir_id")))
+    .values(holder=bindparam("heir_id"), epoch=calls.c.epoch + 1, claimed_at=bindparam("now"), heir=None)
+    .returning(calls)
+)

@@ -29,7 +29,8 @@ KEPT = 4
 """So many stay open of each kind: to open one costs more than most transactions."""
 
 TRUSTED_SECONDS = 0.25
-"""For so long after it was asked whether it still lives a session is lent unasked: no server restarts that fast."""
+"""For so long after it was asked whether it still lives a session is lent unasked, unless the server has spoken: one
+restarts in less, and says so to whoever is not cut off from it."""
 
 MIGRATION_LOCK = 7_295_113_841
 """The advisory lock of whoever changes the tables; any number that nobody else uses."""
@@ -184,9 +185,9 @@ class _FirstAsked:
         now = monotonic()
         if session.opened_at <= self._silent_at:
             raise exc.InvalidatePoolError
-        if now - session.asked_at < TRUSTED_SECONDS:
-            return
         try:
+            if now - session.asked_at < TRUSTED_SECONDS and not session.is_spoken_to():
+                return
             session.ask()
             session.asked_at = now
         except Silent:

@@ -68,9 +68,9 @@ def hold(db: Connection, node_id: str) -> None:
         db.info["node"] = node_id  # the lock outlives a rollback, as this note does
 
 
-def locked(db: Connection) -> set[str] | None:
-    """The ids of the nodes whose session lock is held; None where there are no such locks."""
-    return set(db.scalars(_LOCKED)) if db.dialect.name == "postgresql" else None
+def locked(db: Connection) -> set[str]:
+    """The ids of the nodes whose session lock is held."""
+    return set(db.scalars(_LOCKED))
 
 
 def end_sessions(db: Connection, node_ids: Collection[str]) -> None:

@@ -6,6 +6,7 @@ settings matter to us: a pooler that lends one session to many (PgBouncer's tran
 
 import contextlib
 import os
+import select
 import time
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -66,6 +67,13 @@ class Session(psycopg.Connection[Any]):
     silence = _FOREVER
     opened_at = asked_at = 0.0
     """By this machine's steady clock."""
+
+    def is_spoken_to(self) -> bool:
+        """Whether the server has said what nobody asked for: that it ends the session, or nothing but its end. It costs
+        no round trip, and is news from this machine's kernel alone. Raises psycopg.Error for a closed one."""
+        unread = select.poll()
+        unread.register(self.fileno(), select.POLLIN)
+        return bool(unread.poll(0))
 
     def ask(self) -> None:
         """Whether it still lives, before it is relied on; a third of the patience must do. Raises psycopg.Error."""

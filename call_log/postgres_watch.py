@@ -12,23 +12,24 @@ from typing import Any
 import psycopg
 from sqlalchemy import Connection, text
 
+from call_log.database import News
 from call_log.errors import StoreUnavailable
 
 CHANNEL = "switchboard"
 LOOK_ANYWAY_SECONDS = 0.1
 
-_HINT = text(f"SELECT pg_notify('{CHANNEL}', '')")
+_HINT = text(f"SELECT pg_notify('{CHANNEL}', :news)")
 
 
-def hint(db: Connection) -> None:
+def hint(db: Connection, news: News = News.ANYTHING) -> None:
     """Tell the watches of this database, once this transaction is committed, that it left something for them. On
     SQLite there is nothing to do: its watch sees every commit."""
     if db.dialect.name == "postgresql":
-        db.execute(_HINT)
+        db.execute(_HINT, {"news": news.name})
 
 
 class NotifiedWatch:
-    """Says "changed" at each hint, and every 0.1 s."""
+    """Says at each hint what it says, and every 0.1 s that there may be anything."""
 
     def __init__(
         self,
@@ -39,21 +40,21 @@ class NotifiedWatch:
         self._connection: psycopg.Connection[Any] | None = None
         self._looked_at = 0.0
 
-    def changed(self, within: float = 0.0) -> bool:
-        """Whether it is worth reading now, or within so many seconds. Raises nothing: without a session there are no
-        hints, and whoever reads finds out what is wrong."""
+    def changed(self, within: float = 0.0) -> News:
+        """What it is worth reading now; where it may wait at all, it does until a hint comes or it is time to look
+        anyway. Raises nothing: without a session there are no hints, and whoever reads finds out what is wrong."""
         left = max(0.0, self._looked_at + LOOK_ANYWAY_SECONDS - time.monotonic())
         try:
             with self._faults_named():
-                hinted = self._hinted(min(within, left))
+                hinted = self._hinted(left if within else 0.0)
         except StoreUnavailable:
             self.close()
-            hinted = False
+            hinted = News.NOTHING
         now = time.monotonic()
-        due = now - self._looked_at >= LOOK_ANYWAY_SECONDS
-        if hinted or due:
+        if hinted is News.ANYTHING or now - self._looked_at >= LOOK_ANYWAY_SECONDS:
             self._looked_at = now
-        return hinted or due
+            return News.ANYTHING
+        return hinted
 
     def close(self) -> None:
         """Close the session; a later look opens another."""
@@ -61,11 +62,14 @@ class NotifiedWatch:
             self._connection.close()
         self._connection = None
 
-    def _hinted(self, within: float) -> bool:
+    def _hinted(self, within: float) -> News:
         if self._connection is None:
             if self._looked_at + LOOK_ANYWAY_SECONDS > time.monotonic():
                 time.sleep(within)  # a server that is away is not asked all the time
-                return False
+                return News.NOTHING
             self._connection = self._connect()
             self._connection.execute(f"LISTEN {CHANNEL}".encode())
-        return bool(list(self._connection.notifies(timeout=within, stop_after=1)))
+        hints = {one.payload for one in self._connection.notifies(timeout=within, stop_after=1)}
+        if hints <= {News.MESSAGES.name}:
+            return News.MESSAGES if hints else News.NOTHING
+        return News.ANYTHING

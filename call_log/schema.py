@@ -85,6 +85,8 @@ calls = Table(
     Column("claimed_at", BigInteger),
     Column("peer_seen_at", BigInteger),
     Column("summary", Text),
+    # JSON, while a call is open: its numbers up to a line of its log, from which a new holder goes on.
+    Column("carried", Text),
     # The node that has a sideband ready and takes the call over from a holder that is leaving.
     Column("heir", Text),
     # How often an observer died while it worked on this very call.

@@ -13,6 +13,7 @@ from sqlalchemy import Engine, select
 
 from call_log.clock import DatabaseClock
 from call_log.database import LONGEST_SECONDS, PATIENCE_SECONDS, Database
+from call_log.database import News as News
 from call_log.database import Watch as Watch
 from call_log.errors import SchemaBehind as SchemaBehind
 from call_log.errors import StoreUnavailable as StoreUnavailable

@@ -4,6 +4,7 @@ import sqlite3
 import time
 from typing import TYPE_CHECKING
 
+from call_log.database import News
 from call_log.errors import StoreUnavailable
 
 if TYPE_CHECKING:
@@ -22,13 +23,14 @@ class CommitWatch:
         self._connection: sqlite3.Connection | None = None
         self._seen: int | None = None
 
-    def changed(self, within: float = 0.0) -> bool:
-        """Whether something was committed since the last look; True at the first one, and at the first
-        after a failure. SQLite tells nobody, so that the look comes when `within` is over. Raises StoreUnavailable."""
+    def changed(self, within: float = 0.0) -> News:
+        """Whether something was committed since the last look, whatever it was; it may have been at the first one, and
+        at the first after a failure. SQLite tells nobody, so that the look comes when `within` is over. Raises
+        StoreUnavailable."""
         time.sleep(within)
         try:
             with self._file.faults_named():
-                return self._look()
+                return News.ANYTHING if self._look() else News.NOTHING
         except StoreUnavailable:
             self.close()
             raise

@@ -7,7 +7,7 @@ from sqlalchemy import BigInteger, ColumnElement, Connection, ScalarSelect, bind
 
 from call_log.clock import DatabaseClock
 from call_log.holding import claimable, lives, outlived
-from call_log.schema import calls, inbox, nodes
+from call_log.schema import calls, nodes
 
 INTENT_STALE_AFTER_MS = 60_000
 """An intent without an outcome keeps its place for so long."""
@@ -18,20 +18,19 @@ SESSION_LONGEST_MS = 61 * 60 * 1000
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What waits for an observer, in numbers of calls (`messages`: of untaken inbox rows of open calls; `unreachable`:
-    of calls that nobody follows and that the upstream has ended by now)."""
+    """What waits for an observer, in numbers of calls (`unreachable`: of those that nobody follows and that the
+    upstream has ended by now). Messages wait in the inbox."""
 
     dialling: int
     stale_intents: int
     claimable: int
     unreachable: int
     handed_over: int
-    messages: int
 
     @property
     def something(self) -> bool:
         """Whether any of it is for an observer to do now; a call that is dialling is not, yet."""
-        return any((self.stale_intents, self.claimable, self.unreachable, self.handed_over, self.messages))
+        return any((self.stale_intents, self.claimable, self.unreachable, self.handed_over))
 
 
 def open_work(
@@ -63,11 +62,6 @@ _stale = calls.c.created_at < DatabaseClock() - INTENT_STALE_AFTER_MS
 _unreachable = outlived(DatabaseClock() - bindparam("session_longest"))
 _dead = or_(~lives(), nodes.c.node_id.in_(bindparam("free_locks", expanding=True)))
 _leaving = nodes.c.draining.is_(True)
-_waiting = inbox.c.taken_at.is_(None)
-# A scalar, not a join: a planner that knows too little of young tables would begin with the calls.
-_of_an_open_call = (
-    select(calls.c.ended_at.is_(None)).where(calls.c.number == inbox.c.number).scalar_subquery()
-)
 
 # Built once: it is asked up to a thousand times a second, and building it costs several times what it does.
 _OPEN_WORK = select(
@@ -76,5 +70,4 @@ _OPEN_WORK = select(
     (_count_unheld(claimable(calls)) + _count_held_by(_dead, claimable(calls))).label("claimable"),
     _count_unheld(_unreachable).label("unreachable"),
     _count_held_by(_leaving, claimable(calls), calls.c.heir.is_(None)).label("handed_over"),
-    _count(_waiting, _of_an_open_call).label("messages"),
 )

@@ -5,9 +5,9 @@ Knows sizes and times; what is done with a call that takes too much is told in r
 
 from __future__ import annotations
 
-import asyncio
 import math
 
+from observer.flag import Flag
 from observer.limits import Limits
 from realtime.events import ERROR, RESPONSE_DONE
 
@@ -72,7 +72,7 @@ class Waiting:
 
     def __init__(self, most: float) -> None:
         self._most, self._bytes = most, 0
-        self._room = asyncio.Event()
+        self._room = Flag()
         self._room.set()
 
     def add(self, size: int) -> None:

@@ -17,6 +17,7 @@ from call_log.spending import day_of
 from call_log.states import EndReason
 from observer.commands import Commands
 from observer.ending import Wish
+from observer.flag import Flag
 from observer.line import Line
 from observer.recollection import NEAR, WRAP_UP
 from observer.record import Record
@@ -83,7 +84,7 @@ class CapWatch:
         self._counted_seq, self._counted_at = call.last_seq, now
         self._day_spent, self._day_read_at = 0, now
         self._said: set[str] = set()
-        self._changed = asyncio.Event()
+        self._changed = Flag()
         self._is_over = False
 
     # -- what comes ------------------------------------------------------------------------------------------------

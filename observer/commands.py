@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import json
 import secrets
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,8 +19,10 @@ from call_log import commands
 from call_log import events as log_events
 from call_log.call import Call
 from call_log.commands import WAITING_MS, Command, Settled
+from call_log.events import EventRow
 from call_log.inbox import Message
-from call_log.store import Connection, StoreUnavailable
+from call_log.store import StoreUnavailable
+from observer.flag import Flag
 from observer.line import Line
 from observer.record import Record
 from observer.sideband import Sideband, Unreachable
@@ -54,6 +55,8 @@ class Pending:
     """It went out before, and the upstream did not know of it then; what was still on its way may have come since."""
     is_doubtful: bool = False
     """It was sent on a sideband that is gone, or by an earlier holder: perhaps not a byte has come."""
+    is_whole: bool = True
+    """Its steps are as they were sent, with every word: they may go out again."""
 
     @property
     def speaks(self) -> bool:
@@ -70,13 +73,14 @@ class Commands:
     def __init__(self, call: Call, line: Line, record: Record, *, inherits: bool) -> None:
         """`inherits`: earlier holders may have sent something that is not settled."""
         self._call, self._line, self._record = call, line, record
+        self._keeps_words = line.profiles.keep_words(call.profile, call.recording)
         self.floor = Floor()
         self.is_muted = False
         self._sideband: Sideband | None = None
-        self._queue: deque[Pending] = deque()
+        self._queue: list[Pending] = []
         self._sent: dict[str, Pending] = {}
         self._settled: list[Settled] = []
-        self._woken = asyncio.Event()
+        self._woken = Flag()
         self._questions: dict[str, Pending] = {}
         self._has_to_ask = False
         self._inherited = not inherits
@@ -167,6 +171,7 @@ class Commands:
             pending.steps = _prepared(steps, pending.command.command_id)
             for event_id, step in pending.steps.items():
                 self._record.say(pending.source, step, event_id)
+            await self._record.settled()  # whoever holds the call next finds in its log what was sent
         if pending.was_sent and pending.command.expires_at <= self._record.clock():
             self._settle(Settled(pending.command.command_id, "expired"))
             return
@@ -174,7 +179,7 @@ class Commands:
         try:
             state = await self._commit_to(pending)
         except StoreUnavailable:
-            self._queue.appendleft(pending)
+            self._queue.insert(0, pending)
             await asyncio.sleep(STORE_RETRY_SECONDS)
             return
         if state == "expired":
@@ -182,7 +187,7 @@ class Commands:
         elif state == "sent":
             pending.was_sent = True
             if self._sideband is not sideband:
-                self._queue.appendleft(pending)  # no byte has left
+                self._queue.insert(0, pending)  # no byte has left
                 return
             # Whoever was stopped here for long may have lost the call by now: another holder acts on it.
             if asyncio.get_running_loop().time() - began > self._line.limits.fresh:
@@ -254,34 +259,33 @@ class Commands:
             return
         left = await asyncio.to_thread(self._left_behind)
         self._inherited = True
-        for pending in left:
-            if pending.command.type in acts.DECISIONS:  # no event tells; the tool's own state does
-                self._settle(Settled(pending.command.command_id, "unknown", "holder_changed"))
+        for left_behind in left:
+            if isinstance(left_behind, Settled):
+                self._settle(left_behind)
             else:
-                self._await_answers(pending)
+                self._await_answers(left_behind)
 
-    def _left_behind(self) -> list[Pending]:
+    def _left_behind(self) -> list[Pending | Settled]:
         with self._line.store.reading() as db:
             muting = commands.latest(db, self._call.number, MUTING)
             self.is_muted = muting is not None and muting.type == "mute"
             unsettled = [
                 one for one in commands.unsettled(db, self._call.number) if one.epoch != self._call.epoch
             ]
-            said = self._said(db) if unsettled else []
-        return [_recalled(command, said) for command in unsettled]
-
-    def _said(self, db: Connection) -> list[Event]:
-        rows = log_events.sent(db, self._call.number)
-        return [event for row in rows if (event := events.read(row.body)) is not None]
+            said = log_events.sent(db, self._call.number) if unsettled else []
+        return [_recalled(command, said, self._keeps_words) for command in unsettled]
 
     # -- settling --------------------------------------------------------------------------------------------------
 
     def _judge(self, pending: Pending, event: Event) -> None:
         for event_id in list(pending.open):
-            verdict = client_events.verdict(pending.steps[event_id], event)
+            step = pending.steps[event_id]
+            verdict = client_events.verdict(step, event)
             if verdict == "refused":
                 self._refused(pending, event_id, object_of(event, "error"))
-            elif verdict == "confirmed":
+            elif verdict == "confirmed" and not (
+                pending.is_doubtful and client_events.is_answered_alike(step)
+            ):
                 pending.open.discard(event_id)
         is_silent = not (self.floor.active or self.floor.audible)
         if pending.asked["type"] in ("interrupt", "mute") and is_silent and not pending.is_doubtful:
@@ -299,7 +303,7 @@ class Commands:
         if code == ACTIVE_ALREADY and pending.speaks:
             self.floor.is_taken()
             # Voice detection was faster. Ours had no effect, so it may go out again.
-            self._queue.appendleft(pending)
+            self._queue.insert(0, pending)
             return
         # The first one may have come after all, and the second be refused for that.
         state: commands.State = "unknown" if pending.is_repeated else "refused"
@@ -316,9 +320,9 @@ class Commands:
         if pending is None or self._sent.get(pending.command.command_id) is not pending:
             return
         self._forget(pending)
-        if all(map(_is_whole, pending.steps.values())):
+        if pending.is_whole:
             pending.was_sent = pending.is_repeated = True
-            self._queue.appendleft(pending)
+            self._queue.insert(0, pending)
         else:
             self._settle(Settled(pending.command.command_id, "refused", "not_delivered"))
 
@@ -388,20 +392,20 @@ def _prepared(steps: list[Event], command_id: str) -> dict[str, Event]:
     }
 
 
-def _recalled(command: Command, said: list[Event]) -> Pending:
-    """A command as the log tells it. Where that keeps no words, an item's id is known all the same."""
-    of_it = [one for one in said if str(one.get("event_id")).partition(".")[0] == command.command_id]
-    steps = {str(one["event_id"]): one for one in of_it if _is_whole(one)}
-    if not steps and command.type == client_events.ITEM_CREATE:
-        item = {"id": client_events.item_id(command.command_id)}
-        steps = {command.command_id: {"type": command.type, "event_id": command.command_id, "item": item}}
-    return Pending(command, {"type": command.type}, OPERATOR, steps=steps)
-
-
-def _is_whole(step: Event) -> bool:
-    return client_events.fault(step) is None and (
-        step["type"] != client_events.ITEM_CREATE or "id" in step["item"]
-    )
+def _recalled(command: Command, said: list[EventRow], is_whole: bool) -> Pending | Settled:
+    """A command that an earlier holder sent, by its events in the log; or what is to be said of it, where one of them
+    could not be known by its answer. What the log keeps of an event may lack the id that it has for its row."""
+    steps = {
+        row.event_id: (events.read(row.body) or {}) | {"event_id": row.event_id}
+        for row in said
+        if row.event_id is not None and command.command_id in (row.event_id, row.event_id.rpartition(".")[0])
+    }
+    if not steps and command.type in acts.MAYBE_NOTHING:
+        return Settled(command.command_id, "confirmed", "nothing_to_do")
+    # Of a decision no event tells; the tool's own state does. And a log without words has no session's update whole.
+    if not steps or not all(map(client_events.is_answerable, steps.values())):
+        return Settled(command.command_id, "unknown", "holder_changed")
+    return Pending(command, {"type": command.type}, OPERATOR, steps=steps, is_whole=is_whole)
 
 
 def _questions(pending: Pending) -> list[Event]:

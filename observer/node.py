@@ -25,6 +25,7 @@ from call_log.seal import Seal
 from call_log.store import Connection, Store, StoreUnavailable
 from call_log.work import INTENT_STALE_AFTER_MS, Work
 from observer import __version__, days, erasing, succession
+from observer.allocation import CallsOver
 from observer.guardrails import Guardrails
 from observer.http_tools import HttpTools
 from observer.limits import Limits
@@ -114,7 +115,7 @@ class Node:
         self._waiting: Waiting | None = None
         self._in_doubt = False
         self._woken = asyncio.Event()
-        self._clock = SteadyClock()
+        self._clock, self._over = SteadyClock(), CallsOver()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Observe until `stop`; then hand every call over. Raises NodeLost, or StoreUnavailable at the start.
@@ -122,7 +123,7 @@ class Node:
         When the writer died, nothing can be handed over: the process must end at once, and its lock with it.
         """
         await self._join()
-        watch = CallLogWatch(self._store, self.node_id, self._limits, self._wake)
+        watch = CallLogWatch(self._store, self.node_id, self._limits, self._wake, self._deliver)
         watchdog = Watchdog(self._limits.blocked)
         try:
             async with asyncio.TaskGroup() as together:
@@ -205,7 +206,13 @@ class Node:
     async def _summarise_some(self, numbers: list[int]) -> None:
         some = [observed for number in numbers if (observed := self._following.get(number))]
         changed = [
-            (observed.call.number, observed.call.epoch, columns["summary"], columns["spent"])
+            calls.Summary(
+                observed.call.number,
+                observed.call.epoch,
+                columns["summary"],
+                columns["spent"],
+                columns.get("carried"),
+            )
             for observed in some
             if observed.record.recollection.summary_is_due()
             and (columns := observed.record.recollection.columns())
@@ -238,8 +245,6 @@ class Node:
             held = await self._writer.run(partial(calls.held_by, node_id=self.node_id))
             known = self._following.keys() | self._adopting.keys()
             await self._follow_all([call for call in held if call.number not in known])
-        for message in waiting.messages:
-            self._deliver(message)
         await self._take_calls(waiting.work, waiting.free_locks)
         if (waiting.work.stale_intents or waiting.work.unreachable) and self._clock.can_be_trusted():
             await self._writer.run(self._settle)
@@ -268,10 +273,11 @@ class Node:
         limit = min(ADOPTED_AT_ONCE, room(len(self._following))) - len(self._adopting)
         return calls.reserve(db, self.node_id, limit=max(0, limit))
 
-    def _deliver(self, message: Message) -> None:
-        observed = self._following.get(message.number)
-        if observed is not None:
-            observed.take(message)
+    def _deliver(self, messages: list[Message]) -> None:
+        for message in messages:
+            observed = self._following.get(message.number)
+            if observed is not None:
+                observed.take(message)
 
     # -- calls -----------------------------------------------------------------------------------------------------
 
@@ -322,6 +328,7 @@ class Node:
                 await asyncio.sleep(RESTART_SECONDS)
         if self._following.get(observed.call.number) is observed:
             del self._following[observed.call.number], self._tasks[observed.call.number]
+        self._over.add(len(self._following))
 
 
 async def _first_of(*events: asyncio.Event) -> None:

@@ -28,6 +28,7 @@ from observer.attempts import Attempts
 from observer.caps import CapWatch
 from observer.commands import Commands
 from observer.ending import Close, Ending, Wish
+from observer.flag import Flag
 from observer.guard import Guard
 from observer.hanging_up import hang_up
 from observer.history import digest_of
@@ -70,10 +71,10 @@ class ObservedCall:
         self._log = log.bind(call_id=call.call_id, epoch=call.epoch)
         self._sideband: Sideband | None = None
         self._wish: Wish | None = None
-        self._wished = asyncio.Event()
-        self._hung_up = asyncio.Event()
+        self._wished = Flag()
+        self._hung_up = Flag()
         self._taken: set[int] = set()
-        self._remembers = asyncio.Event()
+        self._remembers = Flag()
         if not call.last_seq:
             self._remembers.set()
         self._is_known_to_be_observed = call.state == "observed"

@@ -5,12 +5,12 @@ Knows times and causes. It attaches nothing, and what a close means for the call
 
 from __future__ import annotations
 
-import asyncio
 import math
 
 from call_log.call import Call
 from call_log.inheritance import Inheritance
 from observer.ending import Close
+from observer.flag import Flag
 from observer.limits import Limits
 from observer.record import Record
 from realtime.logs import scrubbed
@@ -22,7 +22,7 @@ class Presence:
     def __init__(self, call: Call, node_id: str, record: Record, limits: Limits) -> None:
         self._record, self._limits, self._node_id, self._epoch = record, limits, node_id, call.epoch
         self._answered_at, self.was_attached = call.answered_at, call.observed_at is not None
-        self.first_attached = asyncio.Event()
+        self.first_attached = Flag()
         self.last_close: Close | None = None
         self._away_since: int | None = None
         self._is_attached = self._was_hung_up = self._was_left = False

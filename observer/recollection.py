@@ -1,8 +1,8 @@
 """What a call's log amounts to: the fold of all its committed events, and the summary that its row shows.
 
 A holder that takes a long call over must not read all of it before it attaches: what is said meanwhile would be
-lost. So it records at once, and catches up with what earlier holders wrote beside that. Knows order; what an event
-means is realtime's.
+lost. So it records at once, and catches up beside that with what earlier holders wrote since one of them last packed
+the numbers. Knows order; what an event means is realtime's.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Sequence
-from typing import Any, TypedDict
+from typing import Any, Final, NotRequired, TypedDict
 
 from call_log import events
 from call_log.call import Call
@@ -27,6 +27,10 @@ READ_ROWS = 500
 KEPT_ITEMS = 12
 """Of a conversation; of older ones only the numbers. Next to nothing is said any more about an item of some exchanges
 ago, and each is many objects."""
+CARRIED_LINES = 100
+"""Once so many more are folded, their numbers are packed anew: whoever takes the call over reads about as many."""
+PACKING: Final = 1
+"""Of what kind the packed numbers are; what another version of this code packed otherwise is not gone on from."""
 RETRY_SECONDS = 0.5
 NEAR = "observer.limit_near"
 WRAP_UP = "wrap_up_"
@@ -34,10 +38,11 @@ WRAP_UP = "wrap_up_"
 
 
 class Columns(TypedDict):
-    """Of the call's row. `summary` is JSON text."""
+    """Of the call's row. `summary` and `carried` are JSON text; `carried` is there when it has changed."""
 
     summary: str
     spent: int
+    carried: NotRequired[str]
 
 
 class Recollection:
@@ -47,13 +52,15 @@ class Recollection:
         """`accuse` is told the call's number while its events are folded, and 0 after."""
         self._accuse = accuse
         self._number, self._committed_seq = call.number, call.last_seq
-        self._conversation, self._prices = Conversation(), prices
+        self.marks: set[str] = set()
+        """What was said of the call's limits: `wrap_up_<limit>`, `observer.limit_near:<limit>`."""
+
+        self._conversation, self._prices = self._go_on(call.carried), prices
+        self._carried_seq = self._conversation.last_seq
         self._models = call.underlying, call.transcription
         self._last_summary, self._summarised_seq = call.summary, 0
         self._last_tally = Tally.of(json.loads(call.summary)) if call.summary else Tally()
         self.spent_written = call.spent
-        self.marks: set[str] = set()
-        """What was said of the call's limits: `wrap_up_<limit>`, `observer.limit_near:<limit>`."""
 
     @property
     def is_whole(self) -> bool:
@@ -101,7 +108,26 @@ class Recollection:
         self._summarised_seq = self._conversation.last_seq
         summary = self._summarised()
         self.spent_written = Tally.of(summary).spent
-        return {"summary": json.dumps(summary), "spent": self.spent_written}
+        columns: Columns = {"summary": json.dumps(summary), "spent": self.spent_written}
+        if (carried := self._carry()) is not None:
+            columns["carried"] = carried
+        return columns
+
+    def _carry(self) -> str | None:
+        if self._conversation.last_seq - self._carried_seq < CARRIED_LINES:
+            return None
+        packed = self._conversation.packed()
+        if packed is None:
+            return None
+        self._carried_seq = self._conversation.last_seq
+        return json.dumps({"packing": PACKING, "marks": sorted(self.marks), "conversation": packed})
+
+    def _go_on(self, carried: str | None) -> Conversation:
+        said = json.loads(carried) if carried is not None else {}
+        if said.get("packing") != PACKING:
+            return Conversation()
+        self.marks.update(said["marks"])
+        return Conversation.unpacked(said["conversation"])
 
     def _summarised(self) -> dict[str, Any]:
         return summarise(self._conversation, self._prices, *self._models)

@@ -22,6 +22,7 @@ from observer.budget import Allowance, Dropped, Pace, Waiting
 from observer.discretion import Discretion, Entry
 from observer.doubles import Doubles
 from observer.ending import MAYBE_SIGNS_OF_A_PEER, shows_a_peer
+from observer.flag import Flag
 from observer.line import Line
 from observer.recollection import Recollection
 from observer.trouble import DEGRADED, Trouble
@@ -62,7 +63,7 @@ class Record:
         self.last_at: int | None = None
         self.hung_up_for: str | None = None
         """Why an earlier holder was about to hang up by itself, where it said so; it may have died since."""
-        self.peer_seen = asyncio.Event()
+        self.peer_seen = Flag()
         if call.peer_seen_at is not None:
             self.peer_seen.set()
         self._act: Callable[[Event], None] = act
@@ -75,7 +76,7 @@ class Record:
         self.browser_remains = False
         """The browser said that its line is closed: it did not leave, for it is there to say so."""
 
-        self.lost = asyncio.Event()
+        self.lost = Flag()
 
     def read_back(self, store: Store) -> list[EventRow]:
         """The end of what earlier holders wrote. Blocks."""

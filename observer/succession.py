@@ -130,11 +130,15 @@ async def hand_over(line: Line, following: Mapping[int, ObservedCall]) -> None:
 
 
 async def _let_go_of_adopted(line: Line, following: Mapping[int, ObservedCall]) -> None:
-    holdings = {number: observed.call.epoch for number, observed in following.items()}
-    kept = await line.writer.run(partial(calls.held, node_id=line.node_id, holdings=holdings))
-    for number in holdings.keys() - kept:
+    known = set(following)
+    for number in known - await asyncio.to_thread(_kept, line):
         if number in following:
             following[number].record.refused()
+
+
+def _kept(line: Line) -> set[int]:
+    with line.store.reading() as db:
+        return calls.numbers_held_by(db, line.node_id)
 
 
 def _others(line: Line) -> list[nodes.Node]:

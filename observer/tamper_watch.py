@@ -14,6 +14,7 @@ from typing import Any, Final, Literal
 from call_log.call import Call
 from observer.commands import Commands
 from observer.ending import Wish
+from observer.flag import Flag
 from observer.history import TAMPERED, History, Said, digest_of, history
 from observer.line import Line
 from observer.record import Record
@@ -49,7 +50,7 @@ class TamperWatch:
         self._keeps_words = line.profiles.keep_words(call.profile, call.recording)
         self._asks, self._restores = 0, 0
         self._sideband: Sideband | None = None
-        self._woken = asyncio.Event()
+        self._woken = Flag()
         self._timer: asyncio.TimerHandle | None = None
         self._is_ending = False
         self._begin(line.session_of(call.profile))

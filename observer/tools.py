@@ -7,7 +7,6 @@ first, then one request for the next response. Which calls count and what the mo
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,6 +17,7 @@ from call_log.call import Call
 from call_log.store import Connection, StoreUnavailable
 from call_log.tool_runs import Outcome, Run, State
 from observer.commands import TOOL, Commands
+from observer.flag import Flag
 from observer.line import Line
 from observer.record import Record
 from observer.tool_pool import OF_ONE_CALL, Result, told
@@ -88,11 +88,11 @@ class Tools:
         profile = line.profiles.get(call.profile)
         self._tools = profile.tools if profile is not None else {}
         self._keeps_words = line.profiles.keep_words(call.profile, call.recording)
-        self._announced: deque[Announced] = deque()
+        self._announced: list[Announced] = []
         self._waiting: dict[str, Job] = {}
         self._open = self._rounds = 0
         self._metadata: dict[str, Any] = {}
-        self._woken = asyncio.Event()
+        self._woken = Flag()
         commands.decide = self.decide
 
     def hear(self, event: Event) -> None:
@@ -129,7 +129,7 @@ class Tools:
                 together.create_task(self._resume(left))
             while True:
                 while self._announced:
-                    together.create_task(self._take_up(self._announced.popleft()))
+                    together.create_task(self._take_up(self._announced.pop(0)))
                 self._woken.clear()
                 await self._woken.wait()
 

@@ -16,7 +16,7 @@ import structlog
 
 from call_log import inbox, nodes, work
 from call_log.inbox import Message
-from call_log.store import Store, StoreUnavailable, Watch
+from call_log.store import Connection, News, Store, StoreUnavailable, Watch
 from call_log.work import Work
 from observer.limits import Limits
 
@@ -34,21 +34,29 @@ DIALLING_MAX_SECONDS = 15.0
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """What waits in the log: `messages` are those for this node's calls, `free_locks` the nodes that are dead."""
+    """What waits in the log: `free_locks` are the nodes that are dead."""
 
     work: Work
-    messages: list[Message]
     free_locks: frozenset[str]
 
 
 class CallLogWatch:
-    """Calls `tell(waiting)` in the event loop after each change that leaves something to do."""
+    """Calls `tell(waiting)` in the event loop after each change that leaves something to do, and `deliver(messages)`
+    with those that wait for this node's calls, again and again until they are taken."""
 
-    def __init__(self, store: Store, node_id: str, limits: Limits, tell: Callable[[Waiting], None]) -> None:
-        self._store, self._node_id, self._tell = store, node_id, tell
+    def __init__(
+        self,
+        store: Store,
+        node_id: str,
+        limits: Limits,
+        tell: Callable[[Waiting], None],
+        deliver: Callable[[list[Message]], None],
+    ) -> None:
+        self._store, self._node_id, self._tell, self._deliver = store, node_id, tell, deliver
         self._session_longest = int(limits.session_longest * 1000)
         self._free: frozenset[str] = frozenset()
         self._nodes_read_at = 0.0
+        self._dialling_since: float | None = None
         self._loop = asyncio.get_running_loop()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._look, name="watch", daemon=True)
@@ -62,14 +70,16 @@ class CallLogWatch:
     def _look(self) -> None:
         watch = self._store.watch()
         try:
-            rest, wait, read_at, dialling_since = 0.0, AT_REST_SECONDS, 0.0, None
+            rest, wait, read_at = 0.0, AT_REST_SECONDS, 0.0
             while not self._stopped.wait(rest):
                 rest = 0.0
-                if not _changed(watch, wait) and time.monotonic() - read_at < AT_LEAST_EVERY_SECONDS:
+                news = _news(watch, wait)
+                if not news and time.monotonic() - read_at < AT_LEAST_EVERY_SECONDS:
                     continue
                 read_at = time.monotonic()
-                dialling_since = (dialling_since or read_at) if self._read() else None
-                fast = dialling_since is not None and read_at - dialling_since < DIALLING_MAX_SECONDS
+                self._read(messages_alone=news is News.MESSAGES)
+                since = self._dialling_since
+                fast = since is not None and read_at - since < DIALLING_MAX_SECONDS
                 wait = WHILE_DIALLING_SECONDS if fast else AT_REST_SECONDS
                 rest = rest_after(time.monotonic() - read_at, fast)
         except RuntimeError:  # the event loop closed first
@@ -77,20 +87,25 @@ class CallLogWatch:
         finally:
             watch.close()
 
-    def _read(self) -> bool:
-        """Read what waits, tell it, and say whether any call is dialling."""
+    def _read(self, *, messages_alone: bool) -> None:
         try:
-            if time.monotonic() - self._nodes_read_at >= NODES_EVERY_SECONDS:
+            if not messages_alone and time.monotonic() - self._nodes_read_at >= NODES_EVERY_SECONDS:
                 self._look_for_the_dead()
             with self._store.reading() as db:
-                found = work.open_work(db, self._free, self._session_longest)
-                messages = inbox.waiting(db, self._node_id) if found.messages else []
+                messages = inbox.waiting(db, self._node_id)
+                if messages:
+                    self._loop.call_soon_threadsafe(self._deliver, messages)
+                if not messages_alone:
+                    self._read_work(db)
         except StoreUnavailable as error:
             log.warning("store_unavailable", reason=str(error))
-            return False
+            self._dialling_since = None
+
+    def _read_work(self, db: Connection) -> None:
+        found, now = work.open_work(db, self._free, self._session_longest), time.monotonic()
         if found.something or self._free:
-            self._loop.call_soon_threadsafe(self._tell, Waiting(found, messages, self._free))
-        return found.dialling > 0
+            self._loop.call_soon_threadsafe(self._tell, Waiting(found, self._free))
+        self._dialling_since = (self._dialling_since or now) if found.dialling else None
 
     def _look_for_the_dead(self) -> None:
         with self._store.reading() as db:
@@ -104,9 +119,9 @@ def rest_after(took: float, fast: bool) -> float:
     return min((1.0 if fast else 2.0) * took, AT_LEAST_EVERY_SECONDS)
 
 
-def _changed(watch: Watch, within: float) -> bool:
+def _news(watch: Watch, within: float) -> News:
     """A store that can't be asked is looked at now and then; it says so itself when it is read."""
     try:
         return watch.changed(within)
     except StoreUnavailable:
-        return False
+        return News.NOTHING

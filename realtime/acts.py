@@ -16,6 +16,8 @@ from realtime.floor import Floor
 Act = Literal["say", "whisper", "interrupt", "instructions", "mute", "unmute", "hang_up", "approve", "deny"]
 ACTS: Final = frozenset(get_args(Act))
 WORDLESS: Final = frozenset({"interrupt", "mute", "unmute", "hang_up"})
+MAYBE_NOTHING: Final = frozenset({"interrupt", "mute", "unmute"})
+"""As the call is, there may be nothing to do for them."""
 SPOKEN: Final = frozenset({"say", "whisper", "instructions"})
 """They come with a `text`."""
 DECISIONS: Final = frozenset({"approve", "deny"})

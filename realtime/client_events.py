@@ -170,6 +170,20 @@ _ANSWERS: Final[dict[str, Callable[[Event, Event, str], bool]]] = {
     "input_audio_buffer.clear": _plain(events.INPUT_CLEARED),
     OUTPUT_CLEAR: _plain(events.AUDIO_CLEARED),
 }
+_ALIKE: Final = frozenset(
+    {RESPONSE_CANCEL, OUTPUT_CLEAR, "input_audio_buffer.commit", "input_audio_buffer.clear"}
+)
+
+
+def is_answerable(event: Event) -> bool:
+    """Whether an answer to this event could be told for its own: it has all that `verdict` looks at."""
+    named = event.get("type") != ITEM_CREATE or text_of(object_of(event, "item"), "id") is not None
+    return fault(event) is None and named
+
+
+def is_answered_alike(event: Event) -> bool:
+    """Whether the answer would be the same if somebody else's event of this type had been answered."""
+    return event["type"] in _ALIKE
 
 
 def contains(whole: object, part: object) -> bool:

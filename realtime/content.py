@@ -95,6 +95,8 @@ _BROWSER = {
 
 UPSTREAM: Final = "upstream"
 BROWSER: Final = "browser"
+# What we send ourselves: beside the words of a machine, by which item it can be known.
+_OURS = {"item": dict.fromkeys(("id", "type", "role", "call_id"), NAME)}
 _PIECES = frozenset({"delta", "logprobs", "audio", "image_url", "obfuscation"})
 
 
@@ -109,7 +111,8 @@ def without_content(event: Event, source: str = UPSTREAM) -> Event:
         return _members(event, _UPSTREAM)
     if source == BROWSER:
         return _members(event, _BROWSER)
-    return {key: value for key, value in event.items() if _is_word(value) or _is_count(value)}
+    kept = {key: value for key, value in event.items() if _is_word(value) or _is_count(value)}
+    return kept | _members(event, _OURS)
 
 
 def unreadable(size: int) -> Event:
@@ -124,7 +127,7 @@ def redacted(event: Event, source: str, replace: Callable[[str], str]) -> Event:
     RecursionError for an event that is nested too deeply.
     """
     shapes: dict[str, Any] = {UPSTREAM: _UPSTREAM, BROWSER: _BROWSER}
-    shape = shapes.get(source) or dict.fromkeys(event, NAME)
+    shape = shapes.get(source) or dict.fromkeys(event, NAME) | _OURS
     return {key: _redacted(key, value, shape.get(key), replace) for key, value in event.items()}
 
 

@@ -11,7 +11,7 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, Self
 
 from realtime.items import Item
 from realtime.responses import OUTCOMES, Response
@@ -52,6 +52,25 @@ class Counted:
             both._response_gaps.extend(one._response_gaps)
             both._perceived_gaps.extend(one._perceived_gaps)
         return both
+
+    def packed(self) -> dict[str, Any]:
+        """The same as JSON."""
+        return {
+            "roles": self._roles,
+            "statuses": [self._statuses[outcome] for outcome in OUTCOMES],
+            "interruptions": self._interruptions,
+            "gaps": [list(self._response_gaps), list(self._perceived_gaps)],
+        }
+
+    @classmethod
+    def unpacked(cls, packed: dict[str, Any]) -> Self:
+        """What `packed` gave."""
+        counted = cls()
+        counted._roles.update(packed["roles"])
+        counted._statuses.update(dict(zip(OUTCOMES, packed["statuses"], strict=True)))
+        counted._interruptions = packed["interruptions"]
+        counted._response_gaps, counted._perceived_gaps = (array("q", gaps) for gaps in packed["gaps"])
+        return counted
 
     def as_json(self) -> dict[str, Any]:
         """As `Conversation.summary()` has them."""

@@ -5,8 +5,7 @@ Times are UTC milliseconds by the observer's clock, unless they are said to be t
 
 from __future__ import annotations
 
-from collections import deque
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self
 
 OBSERVATIONS = (
     8  # of the buffer's clock that are remembered: it may drift, or stand still with the microphone
@@ -30,15 +29,15 @@ class BufferClock:
     """
 
     def __init__(self) -> None:
-        self._differences: deque[int] = deque(maxlen=OBSERVATIONS)
+        self.differences: list[int] = []
 
     def observe(self, at: int, position_ms: int | None) -> None:
         if position_ms is not None:
-            self._differences.append(at - position_ms)
+            self.differences = [*self.differences, at - position_ms][-OBSERVATIONS:]
 
     def ours(self, position_ms: int) -> int | None:
         """When that position of the buffer was, by our clock."""
-        return min(self._differences) + position_ms if self._differences else None
+        return min(self.differences) + position_ms if self.differences else None
 
 
 class GapClock:
@@ -56,6 +55,23 @@ class GapClock:
         self._seq = 0
         self._at: int | None = None
         self._window_ms: int | None = None
+
+    def packed(self) -> dict[str, Any]:
+        """The same as JSON."""
+        return {
+            "differences": self.buffer.differences,
+            "silence_ms": self.silence_ms,
+            "waits": [self._seq, self._at, self._window_ms],
+        }
+
+    @classmethod
+    def unpacked(cls, packed: dict[str, Any]) -> Self:
+        """What `packed` gave."""
+        gaps = cls()
+        gaps.buffer.differences = list(packed["differences"])
+        gaps.silence_ms = packed["silence_ms"]
+        gaps._seq, gaps._at, gaps._window_ms = packed["waits"]
+        return gaps
 
     def start(self, seq: int, at: int, audio_end_ms: int | None) -> None:
         """The caller fell silent: `speech_stopped` came at `at`."""

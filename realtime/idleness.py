@@ -33,6 +33,11 @@ class Idleness:
 
         self._heard = False
 
+    @property
+    def since(self) -> int | None:
+        """Since when it is quiet; None while something is going on."""
+        return None if self._going_on else self._since
+
     def hear(self, type: str, at: int) -> None:
         """One event of the upstream."""
         if type in _BEGINS:

@@ -7,7 +7,6 @@ upstream shows more members than it was given (OpenAI's API schema; recordings o
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -57,7 +56,7 @@ class SessionAccount:
         self._wanted.pop(MODEL, None)
         self._open = list(_LEARNED if profile else {*_LEARNED, *_DEFAULTS})
         self._learned: Leaves = {}
-        self._sent: deque[_Sent] = deque()
+        self._sent: list[_Sent] = []
         self._may_push = may_push
         self.seen: Leaves = {}
         """As the session was last shown."""
@@ -72,7 +71,7 @@ class SessionAccount:
 
     def refused(self, event_id: str) -> None:
         """The upstream did not take an update of ours."""
-        self._sent = deque(one for one in self._sent if one.event_id != event_id)
+        self._sent = [one for one in self._sent if one.event_id != event_id]
 
     def hear(self, session: Event, now: float) -> Leaves:
         """The session as the upstream shows it. Returns the members for which nobody accounts, as they are."""
@@ -144,7 +143,7 @@ class SessionAccount:
                 self._apply(first.leaves)
             elif first.until > now:
                 return
-            self._sent.popleft()
+            self._sent.pop(0)
 
     def _apply(self, leaves: Leaves) -> None:
         for path, value in leaves.items():

@@ -9,13 +9,15 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Self
 
 from realtime import heard
 from realtime.counted import Counted, is_interrupted, let_go
 from realtime.events import header
 from realtime.fold import Fold
+from realtime.idleness import Idleness
 from realtime.items import Item, Role
+from realtime.packing import is_settled, packed, unpack_into
 from realtime.responses import Response
 from realtime.usage import audio_tokens_said
 
@@ -121,12 +123,8 @@ class Conversation:
         "count"}` or None. `usage`: as in `usage.py`. `errors`: `error` events, failed responses and failed
         transcriptions. `model`: as the session echoed it, None when that was not seen.
         """
-        kept = Counted()
-        kept.add_turns(item.role for item in self._shown())
-        kept.add_turns(self._fold.gone_turns)
-        kept.add_responses(self._fold.responses.values(), self._fold.items)
         return {
-            **self._counted.plus(kept).as_json(),
+            **self._counted_by_now().as_json(),
             "usage": self._fold.usage.totals(),
             "errors": self._fold.errors,
             "model": self._fold.model,
@@ -137,6 +135,36 @@ class Conversation:
         What is still said about one that is gone changes no number but of a turn that is deleted."""
         if len(self._fold.items) > 2 * keep:
             let_go(self._fold, self._counted, keep)
+
+    def packed(self) -> dict[str, Any] | None:
+        """As JSON, without a word of what was said: what `unpacked` needs to go on to the same numbers, at any length
+        of the call next to the same size. None while anything is going on that would be counted in two halves."""
+        since = self._fold.idleness.since
+        if since is None or not is_settled(self._fold):
+            return None
+        return {
+            "last_seq": self.last_seq,
+            "quiet_since": since,
+            "counted": self._counted_by_now().packed(),
+            **packed(self._fold),
+        }
+
+    @classmethod
+    def unpacked(cls, packed: dict[str, Any]) -> Self:
+        """A conversation that was heard up to then, of which only the numbers are known: it has no turns of before."""
+        conversation = cls()
+        conversation.last_seq = packed["last_seq"]
+        conversation._counted = Counted.unpacked(packed["counted"])
+        unpack_into(conversation._fold, packed)
+        conversation._fold.idleness = Idleness(packed["quiet_since"])
+        return conversation
+
+    def _counted_by_now(self) -> Counted:
+        kept = Counted()
+        kept.add_turns(item.role for item in self._shown())
+        kept.add_turns(self._fold.gone_turns)
+        kept.add_responses(self._fold.responses.values(), self._fold.items)
+        return self._counted.plus(kept)
 
     def _shown(self) -> Iterator[Item]:
         items = (self._fold.items[item_id] for item_id in self._fold.order.walk())

@@ -4,7 +4,7 @@ may be absent or odd, and knows no prices."""
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Self
 
 KINDS = ("text", "audio", "image")
 TOKENS_MAX = 1_000_000_000  # of one response
@@ -27,6 +27,17 @@ class Usage:
         )
         self._transcribed_us = 0
         self._responses = 0
+
+    def packed(self) -> dict[str, Any]:
+        """The same as JSON."""
+        return dict(vars(self))
+
+    @classmethod
+    def unpacked(cls, packed: dict[str, Any]) -> Self:
+        """What `packed` gave."""
+        usage = cls()
+        vars(usage).update(packed)
+        return usage
 
     def add(self, usage: object) -> None:
         """The `usage` of a `response.done` (may be null). `cached` is a part of the input, not beside it."""

@@ -42,15 +42,26 @@ class Crash:
         """Let a process die at the point of this name; the promises that were broken, by name. Fails when the point is
         not reached, or nobody goes on."""
         self._field.emulator.begin_ledger_anew()
-        if POINTS[name].process == "web":
-            self._kill_web(name)
-        else:
-            self._kill_observer(name)
-        verdict, _ = self._field.judge()
+        try:
+            if POINTS[name].process == "web":
+                self._kill_web(name)
+            else:
+                self._kill_observer(name)
+            verdict, _ = self._field.judge()
+            self._stop_observers()
+            return verdict.faults
+        finally:  # one that failed must not reach the next point instead of that one's process
+            for observer in self._house.observers:
+                observer.stop(signal.SIGKILL)
+            self._house.observers.clear()
+
+    def _stop_observers(self) -> None:
         for observer in self._house.observers:
-            assert observer.stop() == 0
+            status = observer.stop()
+            assert status == 0, (
+                f"an observer that was told to stop ended with {status}:\n{observer.said()[-4000:]}"
+            )
         self._house.observers.clear()
-        return verdict.faults
 
     def verify(self) -> None:
         """Every seal must fit."""

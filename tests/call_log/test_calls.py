@@ -192,14 +192,29 @@ def test_summaries_are_written_of_the_calls_that_a_node_holds_and_of_no_others(
         calls.claim(db, "n2", limit=1, at=AT)
         epochs = (1, 2, 1, 1)  # the second holding is another one, the last call another node's
         summaries = [
-            (number, epoch, f"{number}", number) for number, epoch in zip(numbers, epochs, strict=True)
+            calls.Summary(number, epoch, f"{number}", number, f"from {number}")
+            for number, epoch in zip(numbers, epochs, strict=True)
         ]
         calls.summarise_held(db, "n1", summaries[::-1])
+        calls.summarise_held(db, "n1", [summaries[0]._replace(carried=None)])
         calls.summarise_held(db, "n1", [])
-        rows = db.execute(
-            select(schema.calls.c.summary, schema.calls.c.spent).order_by(schema.calls.c.number)
-        ).all()
+        columns = (schema.calls.c.summary, schema.calls.c.spent, schema.calls.c.carried)
+        rows = db.execute(select(*columns).order_by(schema.calls.c.number)).all()
+        assert calls.update_held(
+            db,
+            numbers[0],
+            1,
+            "n1",
+            state="ended",
+            ended_at=AT,
+            end_reason="caller_hung_up",
+            end_certainty="stated",
+            carried="more",
+        )
+        over = calls.of_number(db, numbers[0])
     assert [row.summary for row in rows] == [str(numbers[0]), None, str(numbers[2]), None]
+    assert [row.carried for row in rows] == [f"from {numbers[0]}", None, f"from {numbers[2]}", None]
+    assert over.carried is None
     assert [row.spent for row in rows] == [numbers[0], 0, numbers[2], 0]
 
 

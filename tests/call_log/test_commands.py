@@ -82,6 +82,20 @@ def test_a_command_is_queued_sent_and_settled(store: Store, held: Call) -> None:
     assert state_of(store, held) == ("confirmed", None)
 
 
+def test_several_commands_are_settled_at_once_and_none_twice(store: Store, held: Call) -> None:
+    for command_id in ("cmd_1", "cmd_2", "cmd_3"):
+        message_id = queued(store, held, command(held, command_id))
+        with store.writing() as db:
+            send(db, held, command(held, command_id), message_id)
+    told = [Settled("cmd_1", "confirmed"), Settled("cmd_2", "refused", "no_such_item")]
+    again = [Settled("cmd_1", "unknown"), Settled("cmd_3", "confirmed")]
+    with store.writing() as db:
+        assert commands.settle(db, NODE, held.epoch, held.number, told, at=AT + 9)
+        assert commands.settle(db, NODE, held.epoch, held.number, again, at=AT + 9)
+    states = [state_of(store, held, f"cmd_{number}") for number in (1, 2, 3)]
+    assert states == [("confirmed", None), ("refused", "no_such_item"), ("confirmed", None)]
+
+
 def test_the_same_id_is_one_command_and_many_who_ask_at_once_make_one(store: Store, held: Call) -> None:
     def ask(n: int) -> bool:
         with store.writing() as db:

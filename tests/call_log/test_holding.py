@@ -286,7 +286,7 @@ def test_an_end_comes_once_and_closes_the_inbox(store: Store, answered: Any) -> 
         assert ends == [True, False]
         assert not calls.update_held(db, call.number, 1, "n1", state="observed")
         assert inbox.waiting(db, "n1") == []
-        assert calls.open_work(db) == calls.Work(0, 0, 0, 0, 0, 0)
+        assert calls.open_work(db) == calls.Work(0, 0, 0, 0, 0)
         row = calls.find(db, call.call_id)
     assert row is not None
     assert row.ended_at == AT + 5

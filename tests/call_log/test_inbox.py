@@ -43,6 +43,22 @@ def test_a_message_waits_for_a_holder(store: Store, dial: Any, join: Any) -> Non
         assert [message.kind for message in inbox.waiting(db, "n1")] == ["hang_up"]
 
 
+def test_what_comes_after_a_calls_end_waits_for_nobody(store: Store, answered: Any, join: Any) -> None:
+    with store.writing() as db:
+        join(db, "n1")
+        number = answered(db).number
+        calls.claim(db, "n1", limit=1, at=AT)
+        over: calls.Changes = {
+            "state": "ended",
+            "ended_at": AT,
+            "end_reason": "caller_hung_up",
+            "end_certainty": "stated",
+        }
+        assert calls.update_held(db, number, 1, "n1", **over)
+        inbox.put(db, number, kind="report", by="alice", at=AT)
+        assert inbox.waiting(db, "n1") == []
+
+
 def test_it_counts_what_came_lately_taken_or_not(store: Store, answered: Any, join: Any) -> None:
     with store.writing() as db:
         join(db, "n1")

@@ -8,19 +8,17 @@ import psycopg
 import pytest
 from sqlalchemy import text, update
 
-from call_log import calls, events, nodes, schema
+from call_log import calls, events, inbox, nodes, schema
 from call_log.clock import DatabaseClock
 from call_log.events import EventRow
-from call_log.store import Store, StoreUnavailable
+from call_log.store import News, Store, StoreUnavailable
 from tests.call_log.conftest import AT
 from tests.postgres import Cluster
 from tests.processes import until
 
 
 @pytest.fixture
-def url(database: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Sessions end faster here than any server could restart."""
-    monkeypatch.setattr("call_log.postgres.TRUSTED_SECONDS", 0)
+def url(database: str) -> str:
     return database
 
 
@@ -142,6 +140,26 @@ def test_the_web_hints_and_a_watch_without_hints_looks_anyway(store: Store, dial
     watch.close()
 
 
+def test_a_hint_says_whether_there_is_more_than_a_message(
+    store: Store, dial: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch = store.watch()
+    assert watch.changed() is News.ANYTHING
+    monkeypatch.setattr("call_log.postgres_watch.LOOK_ANYWAY_SECONDS", 60)
+    with store.writing() as db:
+        number = dial(db).number
+    assert watch.changed(within=1) is News.ANYTHING
+    with store.writing() as db:
+        inbox.put(db, number, kind="report", by="alice", at=AT)
+    assert watch.changed(within=1) is News.MESSAGES
+    assert watch.changed() is News.NOTHING
+    with store.writing() as db:
+        inbox.put(db, number, kind="report", by="alice", at=AT)
+        dial(db)
+    assert watch.changed(within=1) is News.ANYTHING, "both in one transaction"
+    watch.close()
+
+
 def test_what_was_erased_is_vacuumed_once_nobody_can_see_it_any_more(url: str, dial: Any) -> None:
     store = Store(url, patience=0.1)
     with store.writing() as db:
@@ -179,7 +197,11 @@ def test_a_reader_may_not_write_and_missing_tables_name_the_command(store: Store
         db.execute(text("SELECT * FROM missing"))
 
 
-def test_a_session_that_was_ended_costs_no_request(store: Store, other: Any, dial: Any) -> None:
+def test_a_session_that_was_ended_costs_no_request(
+    store: Store, other: Any, dial: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even one that has just been asked whether it lives: a server restarts within 0.1 s."""
+    monkeypatch.setattr("call_log.postgres.TRUSTED_SECONDS", 3600)
     with store.writing() as db:
         pid = db.scalar(text("SELECT pg_backend_pid()"))
     other.execute("SELECT pg_terminate_backend(%s, 5000)", (pid,))

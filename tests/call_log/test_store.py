@@ -20,7 +20,7 @@ from sqlalchemy.exc import IntegrityError
 
 from call_log import calls, mounts
 from call_log.sqlite import _reopen_after_a_fault
-from call_log.store import Store, StoreUnavailable, now
+from call_log.store import News, Store, StoreUnavailable, now
 from tests.call_log.conftest import file_url
 
 NOBODY = 65534
@@ -242,11 +242,11 @@ def test_a_network_disk_is_warned_of(url: str, monkeypatch: pytest.MonkeyPatch) 
 
 def test_the_watch_sees_commits_and_nothing_else(store: Store, dial: Any) -> None:
     watch = store.watch()
-    assert [watch.changed(), watch.changed()] == [True, False]
+    assert [watch.changed(), watch.changed()] == [News.ANYTHING, News.NOTHING]
     with store.writing() as db:
         dial(db)
         assert not watch.changed()
-    assert [watch.changed(), watch.changed()] == [True, False]
+    assert [watch.changed(), watch.changed()] == [News.ANYTHING, News.NOTHING]
     _count(store)
     store.checkpoint()
     assert not watch.changed()

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 import requests
 
+from call_log.events import EventRow
+from observer.commands import Pending, _ours, _recalled
 from tests.crash_points import OBSERVER
 from tests.observer.test_commands import SILENT, sent
 from tests.observer.test_sideband import OFFER, SPEECH
@@ -21,6 +23,9 @@ from tests.processes import Emulator, House, until
 WHISPER = {"type": "whisper", "text": "Be kind.", "event_id": "mine"}
 SAY = {"type": "say", "text": "Hello.", "event_id": "mine"}
 INSTRUCTIONS = {"type": "instructions", "text": "Be brief.", "event_id": "mine"}
+MUTE = {"type": "mute", "event_id": "mine"}
+INTERRUPT = {"type": "interrupt", "event_id": "mine"}
+DELETE = {"type": "conversation.item.delete", "item_id": "item_of_nobody", "event_id": "mine"}
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +53,7 @@ def lone_web(tmp_path: Path, far_end: Emulator, store_of_house: dict[str, str]) 
         ("a command's sending is written", WHISPER, 1, {"confirmed": None}),
         ("a command's sending is written", INSTRUCTIONS, 0, {"unknown": "holder_changed"}),
         ("a command's sending is written", SAY, 0, {"unknown": "holder_changed"}),
+        ("a command's sending is written", INTERRUPT, 0, {"confirmed": "nothing_to_do"}),
         ("a command is sent", WHISPER, 1, {"confirmed": None}),
         ("a command is sent", INSTRUCTIONS, 1, {"confirmed": None}),
         ("a command is sent", SAY, 1, {"confirmed": None, "unknown": "holder_changed"}),
@@ -78,6 +84,21 @@ def test_the_holder_may_die_at_any_point_of_a_command(
     assert len(reached) == effects
     house.hang_up(call_id)
     house.ended(call_id)
+
+
+def test_the_steps_of_a_command_are_found_whose_id_has_a_dot() -> None:
+    command = _ours(1, "mine.1", INTERRUPT, "me", 0)
+    types = {
+        "mine.1": "response.cancel",
+        "mine.1.2": "output_audio_buffer.clear",
+        "mine.2": "response.cancel",
+    }
+    said = [
+        EventRow(1, 0, 0, "operator", type, event_id, json.dumps({"type": type}).encode(), False)
+        for event_id, type in types.items()
+    ]
+    left = _recalled(command, said, is_whole=True)
+    assert isinstance(left, Pending) and list(left.steps) == ["mine.1", "mine.1.2"]
 
 
 @pytest.fixture
@@ -113,7 +134,7 @@ def test_an_item_that_comes_late_after_all_is_not_said_to_have_had_no_effect(
     house.ended(call_id)
 
 
-def test_silence_does_not_confirm_an_interruption_that_a_dead_holder_may_not_have_sent(
+def test_what_another_may_have_done_does_not_confirm_an_interruption_that_a_dead_holder_may_not_have_sent(
     web_of_player: House, player: Player
 ) -> None:
     house = web_of_player
@@ -123,13 +144,65 @@ def test_silence_does_not_confirm_an_interruption_that_a_dead_holder_may_not_hav
     scenario = player.expect(Scenario([Attach(frames=[json.dumps(speaks)]), Attach(frames=[SPEECH])]))
     call_id = house.connect(OFFER).headers["X-Call-Id"]
     until(lambda: house.events(call_id, type="response.created"), "what is to be interrupted")
-    assert house.command(call_id, {"type": "interrupt", "event_id": "mine"}).status_code == 202
+    assert house.command(call_id, INTERRUPT).status_code == 202
+    assert dying.child.wait(20) == -signal.SIGKILL, dying.said()[-2000:]
+    house.observers.remove(dying)
+    house.start_observer("-c", SHORT_ANSWERS + "from observer.__main__ import main; main()")
+    until(lambda: len(scenario.dialled) == 2 and scenario.sockets, "the second observer")
+    for said in (
+        {"type": "response.done", "response": {"id": "resp_1", "status": "cancelled", "output": []}},
+        {"type": "output_audio_buffer.cleared", "response_id": "resp_1"},
+    ):  # whoever asked for it: the page may have
+        player.say(scenario, json.dumps(said | {"event_id": f"e_{said['type']}"}))
+    settled = house.settled(call_id, "mine")
+    assert (settled["state"], settled["code"]) == ("unknown", "holder_changed")
+    assert "response.cancel" not in "".join(scenario.heard)
+    house.hang_up(call_id)
+    house.ended(call_id)
+
+
+@pytest.fixture
+def web_without_words(tmp_path: Path, far_end: Emulator) -> Iterator[House]:
+    """No observer yet; the log of its calls keeps no word."""
+    profiles = tmp_path / "profiles.toml"
+    profiles.write_text('[default]\nmodel = "gpt-realtime"\ntranscription = false\nrecording = "metadata"\n')
+    built = House.build(tmp_path / "house", far_end.url, SWITCHBOARD_PROFILES=str(profiles))
+    built.start_web()
+    yield built
+    built.stop()
+
+
+@pytest.mark.parametrize(
+    ("point", "asked", "state", "code"),
+    [
+        ("a command's sending is written", INTERRUPT, "confirmed", "nothing_to_do"),
+        ("a command's sending is written", DELETE, "unknown", "holder_changed"),
+        ("a command's sending is written", MUTE, "unknown", "holder_changed"),
+        ("a command is sent", DELETE, "unknown", "holder_changed"),
+    ],
+)
+def test_the_heir_of_a_call_whose_log_has_no_words_says_what_is_true(
+    web_without_words: House,
+    far_end: Emulator,
+    point: str,
+    asked: dict[str, Any],
+    state: str,
+    code: str | None,
+) -> None:
+    house = web_without_words
+    dying = house.start_observer("-c", SHORT_ANSWERS + OBSERVER.format(name=point))
+    house.ready()
+    call_id = house.connect(OFFER).headers["X-Call-Id"]
+    house.observed(call_id)
+    assert house.command(call_id, asked).status_code == 202
     assert dying.child.wait(20) == -signal.SIGKILL, dying.said()[-2000:]
     house.observers.remove(dying)
     house.start_observer("-c", SHORT_ANSWERS + "from observer.__main__ import main; main()")
     settled = house.settled(call_id, "mine")
-    assert (settled["state"], settled["code"]) == ("unknown", "holder_changed")
-    assert "response.cancel" not in "".join(scenario.heard)
+    assert (settled["state"], settled["code"]) == (state, code)
+    reached = [event_id for _, event_id in sent(house, far_end, call_id) if event_id == "mine"]
+    assert len(reached) == (1 if point == "a command is sent" else 0)
+    assert "KeyError" not in house.logs()
     house.hang_up(call_id)
     house.ended(call_id)
 

@@ -149,7 +149,7 @@ def test_whatever_goes_wrong_the_model_is_told_and_the_call_goes_on(
     talk.ask(f"Now {kind}.", (kind, {}))
     told = talk.outputs(before + 1)[-1]
     assert list(told) == ["error"] and "of the server" not in told["error"]
-    assert [one["code"] for one in talk.runs() if one["name"] == kind] == [code]
+    assert [one["code"] for one in talk.settled(kind)] == [code]
     # Once, and nowhere else: no second try, and nobody was led to /echo.
     assert [path for path, _, _ in far.RequestHandlerClass.asked[asked:]] == (
         [] if kind == "away" else [f"/{kind}"]

@@ -45,6 +45,7 @@ def the_call() -> Call:
         "peer_seen_at": None,
         "salt": None,
         "summary": None,
+        "carried": None,
         "spent": 0,
     }
     return cast(Call, SimpleNamespace(**facts))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import signal
@@ -10,11 +11,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
+from call_log.calls import Call, find
+from call_log.schema import calls
+from call_log.store import Store
 from tests.crash_points import OBSERVER
 from tests.observer.test_sideband import OFFER, SPEECH
 from tests.player import Attach, Player, Scenario
 from tests.processes import House, Process, until
+from tests.realtime.pen import fold
+from tests.realtime.test_packing import call_of
+
+UNLIKE = ("errors", "response_gap_ms", "perceived_gap_ms")
+"""Numbers that are put wrong on purpose, or depend on when the lines came."""
 
 
 @pytest.fixture
@@ -104,6 +114,48 @@ def test_the_calls_of_a_killed_observer_go_on_with_the_other_and_the_gap_is_mark
     assert list(house.locks.glob("node_*")) == [house.locks / f"{node_of(second)}.lock"]
     house.hang_up(call_id)
     house.ended(call_id)
+
+
+def test_whoever_takes_over_a_long_call_goes_on_from_the_numbers_of_the_one_before(
+    empty_house: House, player: Player
+) -> None:
+    """Shown by numbers that nobody could read from the log."""
+    house = empty_house
+    first = house.start_observer()
+    house.ready()
+    scenario = player.expect(Scenario([Attach(), Attach()]))
+    call_id = house.connect(OFFER).headers["X-Call-Id"]
+    house.observed(call_id)
+    said, first_part = [line.raw.decode() for line in call_of(13).sent], len(call_of(12).sent)
+    player.say(scenario, *said[:first_part])
+    with contextlib.closing(Store(house.environ["DATABASE_URL"])) as store:
+        until(lambda: row_of(store, call_id).carried, "what the next holder goes on from")
+        first.stop(signal.SIGKILL)
+        house.observers.remove(first)
+        packed = json.loads(str(row_of(store, call_id).carried))
+        packed["conversation"]["errors"] += 1_000
+        with store.writing() as db:
+            db.execute(update(calls).where(calls.c.call_id == call_id).values(carried=json.dumps(packed)))
+        house.start_observer()
+        until(lambda: len(scenario.dialled) == 2, "the second observer's dial")
+        player.say(scenario, *said[first_part:])
+        until(lambda: len(house.events(call_id, type="response.done")) == 13, "the last answer")
+        house.hang_up(call_id)
+        house.ended(call_id)
+        over = row_of(store, call_id)
+    summary = json.loads(str(over.summary))
+    whole = fold(call_of(13).sent).summary()
+    assert summary["errors"] == whole["errors"] + 1_000
+    alike = whole.keys() - set(UNLIKE)
+    assert {name: summary[name] for name in alike} == {name: whole[name] for name in alike}
+    assert over.carried is None
+
+
+def row_of(store: Store, call_id: str) -> Call:
+    with store.reading() as db:
+        found = find(db, call_id)
+    assert found is not None
+    return found
 
 
 def test_an_observer_that_is_told_to_stop_hands_its_calls_over_without_a_gap(

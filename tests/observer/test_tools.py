@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 import requests
 
+from call_log import tool_runs
+from realtime import tool_calls
 from tests.observer.test_commands import SILENT
 from tests.observer.test_sideband import OFFER
 from tests.processes import Emulator, House, until
@@ -42,8 +44,9 @@ class Talk:
         self.upstream = house.observed(self.call_id)["upstream_call_id"]
 
     def ask(self, words: str, *calls: tuple[str, Any]) -> None:
-        """Somebody writes once the model has said what it was asked for; the model answers with these calls. A line
-        that comes while it still speaks would stand before its answer, as if it were answered."""
+        """Somebody writes once the model has said what it was asked for and what follows from a tool's output; the
+        model answers with these calls. A line that comes before would stand before that answer, as if it were
+        answered."""
         until(self._is_quiet, "the end of what the model says")
         script = {words: [{"name": name, "arguments": arguments} for name, arguments in calls]}
         self.far_end_script(script)
@@ -53,10 +56,12 @@ class Talk:
             assert answer.status_code == 202, answer.text
 
     def _is_quiet(self) -> bool:
-        asked, done = (
-            self.house.events(self.call_id, type=f"response.{kind}") for kind in ("create", "done")
-        )
-        return len(asked) == len(done)
+        # What is done is read first: where no more was asked for by then, nothing has begun between the two looks.
+        done = self.house.events(self.call_id, type="response.done")
+        asked = self.house.events(self.call_id, type="response.create")
+        to_speak_of = [one for one in done if tool_calls.announced(one["event"]) is not None]
+        by_tools = [one for one in asked if one["source"] == "tool"]
+        return len(asked) == len(done) and len(by_tools) >= len(to_speak_of)
 
     def far_end_script(self, tools: dict[str, Any]) -> None:
         said = {"tools": tools, "call_id": self.upstream}
@@ -81,6 +86,17 @@ class Talk:
 
     def runs(self) -> list[dict[str, Any]]:
         return list(self.house.call(self.call_id)["tools"])
+
+    def settled(self, name: str) -> list[dict[str, Any]]:
+        """This tool's runs once none is open. One is settled after its output went out."""
+        return until(
+            lambda: (
+                (found := [one for one in self.runs() if one["name"] == name])
+                and not any(one["state"] in tool_runs.OPEN for one in found)
+                and found
+            ),
+            f"the end of {name}",
+        )
 
     def run_in(self, state: str) -> dict[str, Any]:
         return until(
@@ -171,7 +187,6 @@ def test_every_abuse_ends_in_a_refusal_and_the_call_goes_on(house: House, far_en
         talk.ask(f"Abuse number {number}", (name, arguments))
         told = talk.outputs(number)[-1]
         assert words in told["error"], abuse
-        until(lambda n=number: len(talk.sent("response.create")) == n, f"going on after {abuse}")  # type: ignore[misc]
     assert [one["name"] for one in ledger(house)] == ["hang"]
     assert house.call(talk.call_id)["state"] == "observed"
     logs = house.logs()

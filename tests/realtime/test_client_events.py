@@ -9,7 +9,7 @@ from openai.types.realtime.realtime_client_event_param import RealtimeClientEven
 from pydantic import ConfigDict, TypeAdapter, with_config
 
 from realtime import client_events
-from realtime.client_events import TAG, contains, fault, item_id, prepared, tag_of, verdict
+from realtime.client_events import TAG, contains, fault, is_answerable, item_id, prepared, tag_of, verdict
 
 MESSAGE = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Hello"}]}
 EVENTS: list[dict[str, Any]] = [
@@ -114,6 +114,15 @@ def test_only_its_own_answer_confirms_and_only_its_own_error_refuses(
     assert verdict(ready, heard("error", error={"event_id": "cmd_1", "code": "x"})) == "refused"
     assert verdict(ready, heard("error", error={"event_id": "cmd_2"})) is None
     assert verdict(ready, heard("error", error=None)) is None
+
+
+def test_an_event_is_answerable_as_long_as_it_has_what_its_answer_names() -> None:
+    assert all(is_answerable(prepared(event, "cmd_1")) for event in EVENTS)
+    assert not is_answerable(
+        {"type": "conversation.item.create", "event_id": "cmd_1", "item": {"role": "user"}}
+    )
+    assert not is_answerable({"type": "session.update", "event_id": "cmd_1"})
+    assert not is_answerable({"event_id": "cmd_1"})
 
 
 @pytest.mark.parametrize(

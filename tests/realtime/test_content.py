@@ -157,6 +157,24 @@ def test_of_our_own_notes_short_names_and_numbers_are_structure() -> None:
     assert "raw" not in without_content({"type": "observer.odd", "raw": "c2VjcmV0" * 9}, "observer")
 
 
+def test_of_what_we_send_the_id_stays_by_which_its_answer_is_known() -> None:
+    item = {
+        "id": "item_1",
+        "type": "message",
+        "role": "system",
+        "content": [{"type": "input_text", "text": "Anna"}],
+    }
+    sent = {"type": "conversation.item.create", "event_id": "cmd_1", "item": item}
+    kept = {key: value for key, value in item.items() if key != "content"}
+    assert without_content(sent, "operator") == sent | {"item": kept}
+    assert without_content(sent | {"item": "Anna Berg"}, "tool") == {
+        "type": sent["type"],
+        "event_id": "cmd_1",
+    }
+    hidden = redacted(sent, "operator", lambda text: "***")
+    assert hidden["item"] == kept | {"content": [{"type": "***", "text": "***"}]}
+
+
 def test_names_are_left_as_they_are_and_everything_else_is_replaced() -> None:
     event = {
         "type": "response.function_call_arguments.done", "item_id": "item_1", "name": "find_person",
