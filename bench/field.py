@@ -93,14 +93,14 @@ class Field:
         """Which node holds each open call, by the call's number."""
         held = select(calls.c.number, calls.c.holder).where(calls.c.ended_at.is_(None))
         with self.store.reading() as db:
-            return dict(db.execute(held).tuples().all())
+            return dict(db.execute(held).all())
 
     def newest_rows(self) -> dict[int, int]:
         """When the newest event of each open call was heard, by the call's number."""
         newest = select(events.c.number, func.max(events.c.at)).join(calls, calls.c.number == events.c.number)
         behind = newest.where(events.c.seq >= calls.c.last_seq, calls.c.ended_at.is_(None))
         with self.store.reading() as db:
-            return dict(db.execute(behind.group_by(events.c.number)).tuples().all())
+            return dict(db.execute(behind.group_by(events.c.number)).all())
 
     def kill(self, observer: Process) -> None:
         """kill -9; it is nobody's to stop any more."""

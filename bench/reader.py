@@ -101,7 +101,7 @@ class Reader:
 
     def _rows_behind(self, db: Connection) -> list[tuple[int, int, str | None]]:
         """Elsewhere each call's own sequence is asked for."""
-        lasts = dict(db.execute(select(calls.c.number, calls.c.last_seq)).tuples().all())
+        lasts = dict(db.execute(select(calls.c.number, calls.c.last_seq)).all())
         known = {number: self._last_seqs.get(number, 0) for number, last in lasts.items()}
         behind = [(number, known[number]) for number, last in lasts.items() if last > known[number]]
         if not behind:
@@ -113,4 +113,4 @@ class Reader:
             .order_by(events.c.number, events.c.seq)
         )
         self._last_seqs = lasts
-        return list(db.execute(new).tuples().all())
+        return list(db.execute(new).all())
