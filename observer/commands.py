@@ -36,6 +36,8 @@ STORE_RETRY_SECONDS = 0.2
 LOOK_SECONDS = 0.5
 NOTED = "observer.command"
 MUTING = frozenset({"mute", "unmute"})
+INHERITED_SECONDS = 2.0
+"""An answer to what an earlier holder sent long ago is waited for so long all the same: the upstream is asked first."""
 
 
 @dataclass(eq=False)
@@ -153,8 +155,8 @@ class Commands:
         self._woken.set()
 
     def _next(self) -> Pending | None:
-        """The oldest one that may go out now. Who wants to speak waits for the floor, and until it is known whether the
-        model has what it is to speak of; nobody else waits for him."""
+        """The oldest one that may go out now. Who wants to speak waits for the floor, and until it is known whether an
+        item that the model is to speak of must go out once more; nobody else waits for him."""
         for pending in self._queue:
             if not pending.speaks or (self.floor.is_free and not self.is_muted and not self._is_asking):
                 self._queue.remove(pending)
@@ -219,7 +221,7 @@ class Commands:
         if not pending.steps:
             self._settle(Settled(command_id, "confirmed", "nothing_to_do"))
             return
-        self._await_answers(pending)
+        self._await_answers(pending, self._line.limits.answered)
         for step in pending.steps.values():
             self.about_to_send(step)
         if pending.speaks:
@@ -231,9 +233,9 @@ class Commands:
             self._forget(pending)
             self._settle(Settled(command_id, "unknown", "not_taken"))
 
-    def _await_answers(self, pending: Pending) -> None:
+    def _await_answers(self, pending: Pending, seconds: float) -> None:
         pending.open = set(pending.steps)
-        pending.until = asyncio.get_running_loop().time() + self._line.limits.answered
+        pending.until = asyncio.get_running_loop().time() + seconds
         self._sent[pending.command.command_id] = pending
 
     # -- what may have been answered while nobody listened ----------------------------------------------------------
@@ -249,7 +251,8 @@ class Commands:
         for pending in list(self._sent.values()):
             pending.is_doubtful = True
             for question in _questions(pending):
-                self._questions[question["event_id"]] = pending
+                if question["type"] == client_events.ITEM_RETRIEVE:
+                    self._questions[question["event_id"]] = pending
                 with contextlib.suppress(Unreachable):
                     await sideband.send(json.dumps(question, ensure_ascii=True))
 
@@ -263,7 +266,13 @@ class Commands:
             if isinstance(left_behind, Settled):
                 self._settle(left_behind)
             else:
-                self._await_answers(left_behind)
+                self._await_answers(left_behind, self._still(left_behind.command))
+
+    def _still(self, command: Command) -> float:
+        """For so long, in seconds, an inherited command may still be answered. It does not wait anew with each heir."""
+        waits = self._line.limits.answered
+        waited = (self._record.clock() - (command.sent_at or 0)) / 1000
+        return min(waits, max(waits - waited, INHERITED_SECONDS))
 
     def _left_behind(self) -> list[Pending | Settled]:
         with self._line.store.reading() as db:

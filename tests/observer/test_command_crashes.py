@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 from collections.abc import Iterator
@@ -10,8 +11,11 @@ from typing import Any
 
 import pytest
 import requests
+from sqlalchemy import update
 
 from call_log.events import EventRow
+from call_log.schema import commands
+from call_log.store import Store
 from observer.commands import Pending, _ours, _recalled
 from tests.crash_points import OBSERVER
 from tests.observer.test_commands import SILENT, sent
@@ -162,6 +166,48 @@ def test_what_another_may_have_done_does_not_confirm_an_interruption_that_a_dead
 
 
 @pytest.fixture
+def unanswered(web_of_player: House, player: Player) -> tuple[str, Scenario]:
+    """A call whose holder died once it had sent new instructions, of which the upstream says nothing; and its
+    upstream."""
+    house = web_of_player
+    dying = house.start_observer("-c", OBSERVER.format(name="a command is sent"))
+    house.ready()
+    scenario = player.expect(Scenario([Attach(frames=[SPEECH]), Attach(frames=[SPEECH])]))
+    call_id = house.connect(OFFER).headers["X-Call-Id"]
+    house.observed(call_id)
+    assert house.command(call_id, INSTRUCTIONS).status_code == 202
+    assert dying.child.wait(20) == -signal.SIGKILL, dying.said()[-2000:]
+    house.observers.remove(dying)
+    return call_id, scenario
+
+
+def test_nobody_waits_to_speak_for_what_would_not_go_out_once_more_in_any_case(
+    web_of_player: House, unanswered: tuple[str, Scenario]
+) -> None:
+    house, (call_id, scenario) = web_of_player, unanswered
+    house.start_observer("-c", LONG_ANSWERS + "from observer.__main__ import main; main()")
+    until(lambda: '"ask_mine"' in "".join(scenario.heard), "the question")
+    assert house.command(call_id, SAY | {"event_id": "speaks"}).status_code == 202
+    until(lambda: '"speaks"' in "".join(scenario.heard), "the word")
+    assert [one["state"] for one in house.call(call_id)["commands"]] == ["sent", "sent"]
+    house.hang_up(call_id)
+    house.ended(call_id)
+
+
+def test_an_answer_is_not_waited_for_anew_by_each_heir(
+    web_of_player: House, unanswered: tuple[str, Scenario]
+) -> None:
+    house, (call_id, _) = web_of_player, unanswered
+    with contextlib.closing(Store(house.environ["DATABASE_URL"])) as store, store.writing() as db:
+        db.execute(update(commands).values(sent_at=commands.c.sent_at - 3_600_000))
+    house.start_observer("-c", LONG_ANSWERS + "from observer.__main__ import main; main()")
+    settled = house.settled(call_id, "mine")
+    assert (settled["state"], settled["code"]) == ("unknown", "holder_changed")
+    house.hang_up(call_id)
+    house.ended(call_id)
+
+
+@pytest.fixture
 def web_without_words(tmp_path: Path, far_end: Emulator) -> Iterator[House]:
     """No observer yet; the log of its calls keeps no word."""
     profiles = tmp_path / "profiles.toml"
@@ -257,9 +303,13 @@ def of_us(emulator: Emulator, upstream_call_id: str, ids: set[str]) -> list[str]
     return [one["type"] for one in heard if one["event_id"] in ids]
 
 
-SHORT_ANSWERS = (
-    "from observer.limits import Limits; "
-    "Limits.__init__.__defaults__ = tuple(2.0 if name == 'answered' else default for name, default in "
-    "zip(Limits.__dataclass_fields__, Limits.__init__.__defaults__)); "
-)
-"""Waits two seconds for an answer, where the real one waits ten."""
+def answered_within(seconds: float) -> str:
+    """Begins the code of an observer that waits so long for an answer, where the real one waits ten seconds."""
+    return (
+        "from observer.limits import Limits; "
+        f"Limits.__init__.__defaults__ = tuple({seconds} if name == 'answered' else default for name, default in "
+        "zip(Limits.__dataclass_fields__, Limits.__init__.__defaults__)); "
+    )
+
+
+SHORT_ANSWERS, LONG_ANSWERS = answered_within(2.0), answered_within(3600.0)
