@@ -9,8 +9,9 @@ import { loudness } from "./level.js";
 
 const LOOK_EVERY_MS = 20;
 const BAR_EVERY_MS = 80;
-// Shorter than this the gaps between words and syllables would each count as a new beginning.
-const PAUSE_MS = 300;
+// Shorter than this the gaps between words and syllables would each count as a new beginning. Counted in looks: a page
+// that stands still for a while has heard no pause.
+const PAUSE_LOOKS = 300 / LOOK_EVERY_MS;
 const STEP_PX = 5;
 const BAR_PX = 3;
 const REST_PX = 3;
@@ -23,7 +24,7 @@ export class Meter {
   #bar = 0;
   #barAt = 0;
   #peak = 0;
-  #lastSound = -Infinity;
+  #silentLooks = Infinity;
 
   constructor(canvas) {
     this.#canvas = canvas;
@@ -52,7 +53,7 @@ export class Meter {
   /** A new call: forget the last one's peak. */
   reset() {
     this.#peak = 0;
-    this.#lastSound = -Infinity;
+    this.#silentLooks = Infinity;
     delete this.#canvas.dataset.onset;
     delete this.#canvas.dataset.lastSound;
     this.rest();
@@ -61,7 +62,8 @@ export class Meter {
   #look(level, at) {
     this.#peak = Math.max(this.#peak, level);
     this.#bar = Math.max(this.#bar, level);
-    if (level >= AUDIBLE) this.#date(at);
+    if (level < AUDIBLE) this.#silentLooks++;
+    else this.#date(at);
     if (at - this.#barAt < BAR_EVERY_MS) return;
     this.#bars.push(loudness(this.#bar));
     this.#number(this.#bar);
@@ -71,8 +73,8 @@ export class Meter {
   }
 
   #date(at) {
-    if (at - this.#lastSound > PAUSE_MS) this.#canvas.dataset.onset = Math.round(at);
-    this.#lastSound = at;
+    if (this.#silentLooks > PAUSE_LOOKS) this.#canvas.dataset.onset = Math.round(at);
+    this.#silentLooks = 0;
     this.#canvas.dataset.lastSound = Math.round(at);
   }
 
