@@ -207,3 +207,4 @@ def test_a_session_that_was_ended_costs_no_request(
     other.execute("SELECT pg_terminate_backend(%s, 5000)", (pid,))
     with store.writing() as db:
         dial(db)
+        assert db.scalar(text("SELECT pg_backend_pid()")) != pid

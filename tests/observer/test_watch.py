@@ -1,8 +1,27 @@
-"""How often the call log is looked at: often, but as a small share of what the machine does."""
+"""How often the call log is looked at: often, but as a small share of what the machine does; and who is told."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from pathlib import Path
 
 import pytest
 
-from observer.watch import AT_LEAST_EVERY_SECONDS, rest_after
+from call_log import inbox
+from call_log.inbox import Message
+from call_log.store import Store
+from observer.limits import Limits
+from observer.watch import AT_LEAST_EVERY_SECONDS, CallLogWatch, Waiting, rest_after
+from tests.call_log.conftest import AT, STORES, file_url
+from tests.observer.test_writer_on_postgres import NODE, SECONDS, two_calls
+
+
+@pytest.fixture(params=STORES)
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "postgresql":
+        return str(request.getfixturevalue("database"))
+    return file_url(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -18,3 +37,27 @@ def test_a_look_is_a_share_of_the_work_and_the_next_one_never_far_away(
     took: float, dialling: bool, rest: float
 ) -> None:
     assert rest_after(took, dialling) == pytest.approx(rest)
+
+
+def test_messages_are_delivered_until_they_are_taken_and_are_no_other_work(url: str, tmp_path: Path) -> None:
+    delivered: list[list[Message]] = []
+    told: list[Waiting] = []
+
+    async def scene(store: Store) -> int:
+        with store.writing() as db:
+            number, _ = two_calls(db, tmp_path)
+        watch = CallLogWatch(store, NODE, Limits(), told.append, delivered.append)
+        try:
+            with store.writing() as db:
+                inbox.put(db, number, kind="report", by="alice", at=AT)
+            async with asyncio.timeout(SECONDS):
+                while len(delivered) < 2:
+                    await asyncio.sleep(0.01)
+        finally:
+            await watch.close()
+        return number
+
+    with contextlib.closing(Store(url)) as store:
+        number = asyncio.run(scene(store))
+    assert {(one.number, one.by) for some in delivered for one in some} == {(number, "alice")}
+    assert not told

@@ -89,7 +89,7 @@ async def bench(url: str, folder: Path, limits: Limits, longest: float = 20) -> 
     store, kept = Store(url, limits.store_patience, longest), Journal(folder / "node_1.journal")
     writer = Writer(store, NODE, limits, kept)
     try:
-        yield Bench(store, writer, await writer.run(lambda db: _two_calls(db, folder)))
+        yield Bench(store, writer, await writer.run(lambda db: two_calls(db, folder)))
         assert not writer.failed.is_set()
     finally:
         assert await writer.close()
@@ -97,7 +97,8 @@ async def bench(url: str, folder: Path, limits: Limits, longest: float = 20) -> 
     assert list(journal.read(folder / "node_1.journal")) == [] and not kept.path.exists()
 
 
-def _two_calls(db: Any, folder: Path) -> list[int]:
+def two_calls(db: Any, folder: Path) -> list[int]:
+    """Two calls that the node holds; their numbers."""
     nodes.join(db, NODE, host="here", pid=1, lock_path=folder / "node_1.lock", version="1")
     for number in (1, 2):
         usual: dict[str, Any] = {
