@@ -26,7 +26,7 @@ from observer.flag import Flag
 from observer.line import Line
 from observer.record import Record
 from observer.sideband import Sideband, Unreachable
-from realtime import acts, client_events, events
+from realtime import acts, client_events, events, tool_calls
 from realtime.client_events import ACTIVE_ALREADY, NOTHING_TO_CANCEL, RESPONSE_CREATE
 from realtime.fields import Event, object_of, text_of
 from realtime.floor import Floor
@@ -414,6 +414,10 @@ def _recalled(command: Command, said: list[EventRow], is_whole: bool) -> Pending
     # Of a decision no event tells; the tool's own state does. And a log without words has no session's update whole.
     if not steps or not all(map(client_events.is_answerable, steps.values())):
         return Settled(command.command_id, "unknown", "holder_changed")
+    if not is_whole:
+        told = {event_id: tool_calls.told_without_words(step) for event_id, step in steps.items()}
+        is_whole = all(told.values())
+        steps |= {event_id: step for event_id, step in told.items() if step is not None}
     return Pending(command, {"type": command.type}, OPERATOR, steps=steps, is_whole=is_whole)
 
 

@@ -13,6 +13,7 @@ from typing import Final
 
 from realtime import client_events, events
 from realtime.fields import Event, object_of, text_of
+from realtime.tools import OUTPUT_KIND
 
 CALLS_MOST: Final = 32
 """Of one response; nobody has seen a model call more than a few."""
@@ -97,8 +98,16 @@ def _digest(text: str) -> str:
 
 def answer(function_call_id: str, output: str) -> Event:
     """The client event that gives the model an output."""
-    item = {"type": "function_call_output", "call_id": function_call_id, "output": output}
+    item = {"type": OUTPUT_KIND, "call_id": function_call_id, "output": output}
     return {"type": client_events.ITEM_CREATE, "item": item}
+
+
+def told_without_words(sent: Event) -> Event | None:
+    """The same answer once more, where no word of it was kept: that the outcome is unknown. None for what is none."""
+    item = object_of(sent, "item")
+    if item.get("type") != OUTPUT_KIND or text_of(item, "call_id") is None:
+        return None
+    return sent | {"item": item | {"output": refusal("holder_changed")}}
 
 
 def refusal(code: str, more: str = "") -> str:

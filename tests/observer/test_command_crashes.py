@@ -257,17 +257,23 @@ TOOLS = """
 [default]
 model = "gpt-realtime"
 transcription = false
+recording = "{recording}"
 [default.tools.refund]
 kind = "python"
 function = "tests.observer.operators_tools:refund"
 """
 
 
+@pytest.fixture(params=["preferred", "metadata"])
+def recording(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture
-def web_with_a_tool(tmp_path: Path, emulator: Emulator) -> Iterator[House]:
+def web_with_a_tool(tmp_path: Path, emulator: Emulator, recording: str) -> Iterator[House]:
     """No observer yet; its calls have media, and a page that speaks for itself."""
     profiles = tmp_path / "profiles.toml"
-    profiles.write_text(TOOLS)
+    profiles.write_text(TOOLS.format(recording=recording))
     built = House.build(tmp_path / "house", emulator.url, SWITCHBOARD_PROFILES=str(profiles))
     built.start_web()
     yield built
@@ -275,8 +281,9 @@ def web_with_a_tool(tmp_path: Path, emulator: Emulator) -> Iterator[House]:
 
 
 def test_a_tools_output_that_its_observer_did_not_send_goes_out_before_the_model_speaks_of_it(
-    web_with_a_tool: House, emulator: Emulator
+    web_with_a_tool: House, emulator: Emulator, recording: str
 ) -> None:
+    """A log without words has none of the output either: the model is told that the outcome is unknown."""
     house = web_with_a_tool
     dying = house.start_observer("-c", SHORT_ANSWERS + OBSERVER.format(name="a command's sending is written"))
     house.ready()
@@ -295,6 +302,14 @@ def test_a_tools_output_that_its_observer_did_not_send_goes_out_before_the_model
         ours = {event["event"]["event_id"] for event in house.events(page.call_id, source="tool")}
         heard = until(lambda: len(all := of_us(emulator, upstream, ours)) == 2 and all, "what came of us")
         assert heard == ["conversation.item.create", "response.create"]
+        told = until(lambda: outputs(page.heard), "the output, as the page hears of it")
+        assert told[0] == "refunded" if recording == "preferred" else "outcome is unknown" in told[0]
+
+
+def outputs(heard: list[dict[str, Any]]) -> list[str]:
+    """What tools said, as the upstream announced it."""
+    items = [one["item"] for one in heard if one["type"] == "conversation.item.added"]
+    return [one["output"] for one in items if one["type"] == "function_call_output"]
 
 
 def of_us(emulator: Emulator, upstream_call_id: str, ids: set[str]) -> list[str]:

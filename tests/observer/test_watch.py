@@ -42,17 +42,21 @@ def test_a_look_is_a_share_of_the_work_and_the_next_one_never_far_away(
 def test_messages_are_delivered_until_they_are_taken_and_are_no_other_work(url: str, tmp_path: Path) -> None:
     delivered: list[list[Message]] = []
     told: list[Waiting] = []
+    again = asyncio.Event()
+
+    def deliver(messages: list[Message]) -> None:
+        if delivered:
+            again.set()
+        delivered.append(messages)
 
     async def scene(store: Store) -> int:
         with store.writing() as db:
             number, _ = two_calls(db, tmp_path)
-        watch = CallLogWatch(store, NODE, Limits(), told.append, delivered.append)
+        watch = CallLogWatch(store, NODE, Limits(), told.append, deliver)
         try:
             with store.writing() as db:
                 inbox.put(db, number, kind="report", by="alice", at=AT)
-            async with asyncio.timeout(SECONDS):
-                while len(delivered) < 2:
-                    await asyncio.sleep(0.01)
+            await asyncio.wait_for(again.wait(), SECONDS)
         finally:
             await watch.close()
         return number
