@@ -26,7 +26,7 @@ from realtime.events import read as read_event
 from realtime.guardrails import Guardrail, Judge
 from realtime.redaction import Redaction, Replace
 
-SOURCES = (UPSTREAM, BROWSER, "observer")
+SOURCES = (UPSTREAM, BROWSER, "observer", "operator", "tool")
 LENGTH = struct.Struct(">I")
 READY, DONE, FAILED = b"r", b"d", b"f"
 ORPHAN_SECONDS = 30.0

@@ -29,6 +29,8 @@ SAY = {"type": "say", "text": "Hello.", "event_id": "mine"}
 INSTRUCTIONS = {"type": "instructions", "text": "Be brief.", "event_id": "mine"}
 MUTE = {"type": "mute", "event_id": "mine"}
 INTERRUPT = {"type": "interrupt", "event_id": "mine"}
+WORDS_KEPT = 'recording = "preferred"'
+WORDS_LOST = ['recording = "metadata"', 'redact.patterns = ["kind"]']
 DELETE = {"type": "conversation.item.delete", "item_id": "item_of_nobody", "event_id": "mine"}
 
 
@@ -207,11 +209,11 @@ def test_an_answer_is_not_waited_for_anew_by_each_heir(
     house.ended(call_id)
 
 
-@pytest.fixture
-def web_without_words(tmp_path: Path, far_end: Emulator) -> Iterator[House]:
-    """No observer yet; the log of its calls keeps no word."""
+@pytest.fixture(params=WORDS_LOST)
+def web_without_words(tmp_path: Path, far_end: Emulator, request: pytest.FixtureRequest) -> Iterator[House]:
+    """No observer yet; the log of its calls keeps no word, or not each, and each only after a while."""
     profiles = tmp_path / "profiles.toml"
-    profiles.write_text('[default]\nmodel = "gpt-realtime"\ntranscription = false\nrecording = "metadata"\n')
+    profiles.write_text(f'[default]\nmodel = "gpt-realtime"\ntranscription = false\n{request.param}\n')
     built = House.build(tmp_path / "house", far_end.url, SWITCHBOARD_PROFILES=str(profiles))
     built.start_web()
     yield built
@@ -257,23 +259,23 @@ TOOLS = """
 [default]
 model = "gpt-realtime"
 transcription = false
-recording = "{recording}"
+{words}
 [default.tools.refund]
 kind = "python"
 function = "tests.observer.operators_tools:refund"
 """
 
 
-@pytest.fixture(params=["preferred", "metadata"])
-def recording(request: pytest.FixtureRequest) -> str:
+@pytest.fixture(params=[*WORDS_LOST, WORDS_KEPT])
+def words(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
 @pytest.fixture
-def web_with_a_tool(tmp_path: Path, emulator: Emulator, recording: str) -> Iterator[House]:
+def web_with_a_tool(tmp_path: Path, emulator: Emulator, words: str) -> Iterator[House]:
     """No observer yet; its calls have media, and a page that speaks for itself."""
     profiles = tmp_path / "profiles.toml"
-    profiles.write_text(TOOLS.format(recording=recording))
+    profiles.write_text(TOOLS.format(words=words))
     built = House.build(tmp_path / "house", emulator.url, SWITCHBOARD_PROFILES=str(profiles))
     built.start_web()
     yield built
@@ -281,7 +283,7 @@ def web_with_a_tool(tmp_path: Path, emulator: Emulator, recording: str) -> Itera
 
 
 def test_a_tools_output_that_its_observer_did_not_send_goes_out_before_the_model_speaks_of_it(
-    web_with_a_tool: House, emulator: Emulator, recording: str
+    web_with_a_tool: House, emulator: Emulator, words: str
 ) -> None:
     """A log without words has none of the output either: the model is told that the outcome is unknown."""
     house = web_with_a_tool
@@ -303,7 +305,7 @@ def test_a_tools_output_that_its_observer_did_not_send_goes_out_before_the_model
         heard = until(lambda: len(all := of_us(emulator, upstream, ours)) == 2 and all, "what came of us")
         assert heard == ["conversation.item.create", "response.create"]
         told = until(lambda: outputs(page.heard), "the output, as the page hears of it")
-        assert told[0] == "refunded" if recording == "preferred" else "outcome is unknown" in told[0]
+        assert told[0] == "refunded" if words == WORDS_KEPT else "outcome is unknown" in told[0]
 
 
 def outputs(heard: list[dict[str, Any]]) -> list[str]:

@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import structlog
@@ -17,6 +17,7 @@ from observer.redaction import Redactor, Rule
 from realtime.events import header
 from realtime.redaction import Redaction
 from tests.observer.poison import BY_HAND as POISON
+from token_service.queries import WhichEvents
 
 PATIENT = Limits(redaction=20.0, redaction_waited=60.0)
 """For what is to succeed on a machine that is busy."""
@@ -112,6 +113,14 @@ def test_pieces_are_kept_without_their_content_and_all_lines_in_their_order() ->
     assert [body.get("text", body.get("said")) for body in bodies(found)] == [
         "a [redacted]", None, "two", None, "a [redacted]", "x" * INLINE_MAX_BYTES + "[redacted]",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("source", get_args(get_args(WhichEvents.model_fields["source"].annotation)[0]))
+def test_whoever_said_it_is_redacted(source: str) -> None:
+    item = {"type": "message", "content": [{"type": "input_text", "text": "a secret"}]}
+    said = json.dumps({"type": "conversation.item.create", "event_id": "event_1", "item": item}).encode()
+    (only,) = kept(Redaction(("secret",)), [Entry(source, "conversation.item.create", "event_1", said, 1)])
+    assert json.loads(only.body)["item"]["content"][0]["text"] == "a [redacted]"
 
 
 def test_what_a_function_raises_or_prints_is_told_by_its_name_alone() -> None:
