@@ -13,6 +13,7 @@ import ctypes
 import gc
 
 CALLS_LEFT_LEAST = 100
+"""What fewer than these leave, ten megabytes, is not looked for."""
 MMAP_THRESHOLD = -3
 """glibc's M_MMAP_THRESHOLD; setting it also ends its growing by itself. See mallopt(3)."""
 BIG_BYTES = 1024 * 1024

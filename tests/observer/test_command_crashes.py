@@ -22,7 +22,7 @@ from tests.observer.test_commands import SILENT, sent
 from tests.observer.test_sideband import OFFER, SPEECH
 from tests.page import Page
 from tests.player import Attach, Player, Scenario
-from tests.processes import Emulator, House, until
+from tests.processes import Emulator, House, Process, until
 
 WHISPER = {"type": "whisper", "text": "Be kind.", "event_id": "mine"}
 SAY = {"type": "say", "text": "Hello.", "event_id": "mine"}
@@ -50,6 +50,31 @@ def lone_web(tmp_path: Path, far_end: Emulator, store_of_house: dict[str, str]) 
     built.stop()
 
 
+def whose_holder_died(house: House, point: str, asked: dict[str, Any], hears: str | None = None) -> str:
+    """The id of a new call, whose holder was killed at this point of this command; the command was asked for once the
+    holder had heard an event of the type `hears`."""
+    dying = house.start_observer("-c", SHORT_ANSWERS + OBSERVER.format(name=point))
+    house.ready()
+    call_id = str(house.connect(OFFER).headers["X-Call-Id"])
+    house.observed(call_id)
+    if hears is not None:
+        until(lambda: house.events(call_id, type=hears), hears)
+    assert house.command(call_id, asked).status_code == 202
+    killed(house, dying)
+    return call_id
+
+
+def killed(house: House, dying: Process) -> None:
+    """Wait for it; nobody has to stop it any more."""
+    assert dying.child.wait(20) == -signal.SIGKILL, dying.said()[-2000:]
+    house.observers.remove(dying)
+
+
+def start_heir(house: House, patience: str) -> None:
+    """The next observer; `patience`: for an answer, as `answered_within` has it."""
+    house.start_observer("-c", patience + "from observer.__main__ import main; main()")
+
+
 @pytest.mark.parametrize("store_of_house", ["sqlite"], indirect=True)
 @pytest.mark.parametrize(
     ("point", "asked", "effects", "states"),
@@ -75,14 +100,8 @@ def test_the_holder_may_die_at_any_point_of_a_command(
     states: dict[str, str | None],
 ) -> None:
     house = lone_web
-    dying = house.start_observer("-c", SHORT_ANSWERS + OBSERVER.format(name=point))
-    house.ready()
-    call_id = house.connect(OFFER).headers["X-Call-Id"]
-    house.observed(call_id)
-    assert house.command(call_id, asked).status_code == 202
-    assert dying.child.wait(20) == -signal.SIGKILL, dying.said()[-2000:]
-    house.observers.remove(dying)
-    house.start_observer("-c", SHORT_ANSWERS + "from observer.__main__ import main; main()")
+    call_id = whose_holder_died(house, point, asked)
+    start_heir(house, SHORT_ANSWERS)
 
     settled = house.settled(call_id, "mine")
     assert settled["state"] in states and settled["code"] == states[settled["state"]]
@@ -121,14 +140,8 @@ def test_an_item_that_comes_late_after_all_is_not_said_to_have_had_no_effect(
 ) -> None:
     """The upstream does not know it when it is asked; then the dead holder's bytes arrive before the second ones."""
     house = web_of_player
-    dying = house.start_observer("-c", SHORT_ANSWERS + OBSERVER.format(name="a command's sending is written"))
-    house.ready()
     scenario = player.expect(Scenario([Attach(frames=[SPEECH]), Attach()]))
-    call_id = house.connect(OFFER).headers["X-Call-Id"]
-    house.observed(call_id)
-    assert house.command(call_id, WHISPER).status_code == 202
-    assert dying.child.wait(20) == -signal.SIGKILL, dying.said()[-2000:]
-    house.observers.remove(dying)
+    call_id = whose_holder_died(house, "a command's sending is written", WHISPER)
     house.start_observer()
     for heard, code in (("ask_mine", "item_not_found"), ("mine", "already_there")):
         until(lambda heard=heard: f'"{heard}"' in "".join(scenario.heard), heard)  # type: ignore[misc]
@@ -144,16 +157,10 @@ def test_what_another_may_have_done_does_not_confirm_an_interruption_that_a_dead
     web_of_player: House, player: Player
 ) -> None:
     house = web_of_player
-    dying = house.start_observer("-c", SHORT_ANSWERS + OBSERVER.format(name="a command's sending is written"))
-    house.ready()
     speaks = {"type": "response.created", "event_id": "c1", "response": {"id": "resp_1"}}
     scenario = player.expect(Scenario([Attach(frames=[json.dumps(speaks)]), Attach(frames=[SPEECH])]))
-    call_id = house.connect(OFFER).headers["X-Call-Id"]
-    until(lambda: house.events(call_id, type="response.created"), "what is to be interrupted")
-    assert house.command(call_id, INTERRUPT).status_code == 202
-    assert dying.child.wait(20) == -signal.SIGKILL, dying.said()[-2000:]
-    house.observers.remove(dying)
-    house.start_observer("-c", SHORT_ANSWERS + "from observer.__main__ import main; main()")
+    call_id = whose_holder_died(house, "a command's sending is written", INTERRUPT, "response.created")
+    start_heir(house, SHORT_ANSWERS)
     until(lambda: len(scenario.dialled) == 2 and scenario.sockets, "the second observer")
     for said in (
         {"type": "response.done", "response": {"id": "resp_1", "status": "cancelled", "output": []}},
@@ -171,23 +178,15 @@ def test_what_another_may_have_done_does_not_confirm_an_interruption_that_a_dead
 def unanswered(web_of_player: House, player: Player) -> tuple[str, Scenario]:
     """A call whose holder died once it had sent new instructions, of which the upstream says nothing; and its
     upstream."""
-    house = web_of_player
-    dying = house.start_observer("-c", OBSERVER.format(name="a command is sent"))
-    house.ready()
     scenario = player.expect(Scenario([Attach(frames=[SPEECH]), Attach(frames=[SPEECH])]))
-    call_id = house.connect(OFFER).headers["X-Call-Id"]
-    house.observed(call_id)
-    assert house.command(call_id, INSTRUCTIONS).status_code == 202
-    assert dying.child.wait(20) == -signal.SIGKILL, dying.said()[-2000:]
-    house.observers.remove(dying)
-    return call_id, scenario
+    return whose_holder_died(web_of_player, "a command is sent", INSTRUCTIONS), scenario
 
 
 def test_nobody_waits_to_speak_for_what_would_not_go_out_once_more_in_any_case(
     web_of_player: House, unanswered: tuple[str, Scenario]
 ) -> None:
     house, (call_id, scenario) = web_of_player, unanswered
-    house.start_observer("-c", LONG_ANSWERS + "from observer.__main__ import main; main()")
+    start_heir(house, LONG_ANSWERS)
     until(lambda: '"ask_mine"' in "".join(scenario.heard), "the question")
     assert house.command(call_id, SAY | {"event_id": "speaks"}).status_code == 202
     until(lambda: '"speaks"' in "".join(scenario.heard), "the word")
@@ -202,7 +201,7 @@ def test_an_answer_is_not_waited_for_anew_by_each_heir(
     house, (call_id, _) = web_of_player, unanswered
     with contextlib.closing(Store(house.environ["DATABASE_URL"])) as store, store.writing() as db:
         db.execute(update(commands).values(sent_at=commands.c.sent_at - 3_600_000))
-    house.start_observer("-c", LONG_ANSWERS + "from observer.__main__ import main; main()")
+    start_heir(house, LONG_ANSWERS)
     settled = house.settled(call_id, "mine")
     assert (settled["state"], settled["code"]) == ("unknown", "holder_changed")
     house.hang_up(call_id)
@@ -238,14 +237,8 @@ def test_the_heir_of_a_call_whose_log_has_no_words_says_what_is_true(
     code: str | None,
 ) -> None:
     house = web_without_words
-    dying = house.start_observer("-c", SHORT_ANSWERS + OBSERVER.format(name=point))
-    house.ready()
-    call_id = house.connect(OFFER).headers["X-Call-Id"]
-    house.observed(call_id)
-    assert house.command(call_id, asked).status_code == 202
-    assert dying.child.wait(20) == -signal.SIGKILL, dying.said()[-2000:]
-    house.observers.remove(dying)
-    house.start_observer("-c", SHORT_ANSWERS + "from observer.__main__ import main; main()")
+    call_id = whose_holder_died(house, point, asked)
+    start_heir(house, SHORT_ANSWERS)
     settled = house.settled(call_id, "mine")
     assert (settled["state"], settled["code"]) == (state, code)
     reached = [event_id for _, event_id in sent(house, far_end, call_id) if event_id == "mine"]
@@ -293,8 +286,7 @@ def test_a_tools_output_that_its_observer_did_not_send_goes_out_before_the_model
     assert requests.post(f"{emulator.url}/emulator/script", json=script, timeout=5).ok
     with Page(house, "default") as page:
         page.types("My money!")
-        assert dying.child.wait(20) == -signal.SIGKILL, dying.said()[-2000:]
-        house.observers.remove(dying)
+        killed(house, dying)
         house.start_observer()
         until(
             lambda: house.events(page.call_id, source="tool", type="response.create"),
