@@ -61,6 +61,11 @@ class Line:
                 return
             await asyncio.sleep(TURN_SECONDS)
 
+    @property
+    def takes_many_over(self) -> bool:
+        """Whether so many calls are being dialled, or read, that one more would wait."""
+        return self.dials.locked() or self.reads.locked()
+
     def session_of(self, profile: str) -> Event:
         """The session as the profile has it now; empty where there is no such profile any more."""
         found = self.profiles.get(profile)

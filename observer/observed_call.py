@@ -46,6 +46,7 @@ log = structlog.get_logger()
 
 OBSERVER = "observer"
 LEAVING = "leaving"
+REMEMBERED_WITHIN_SECONDS = 1.0
 STORE_RETRY_SECONDS = 0.5
 
 
@@ -269,6 +270,7 @@ class ObservedCall:
             if not self._is_known_to_be_observed:
                 await self._save(state="observed", observed_at=self.record.clock())
                 self._is_known_to_be_observed = True
+            await self._remember_first()
             async for frame in attached.frames():
                 self.record.hear(frame)
                 size = len(frame)
@@ -278,6 +280,14 @@ class ObservedCall:
         await self._leave()
         await self._save(**self.record.recollection.columns())
         return await self._closed(attached.closed, asyncio.get_running_loop().time() - began)
+
+    async def _remember_first(self) -> None:
+        """What earlier holders wrote is known before anything is heard, so that what an upstream says again is not
+        written again; where many calls are taken over, they are heard first."""
+        if not self._line.takes_many_over:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(REMEMBERED_WITHIN_SECONDS):
+                    await self._remembers.wait()
 
     async def _closed(self, close: Close, stood: float) -> Ending | None:
         """The end, where the close alone tells; else wait for as long as the upstream must be spared."""

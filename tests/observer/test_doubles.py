@@ -79,6 +79,16 @@ def own_house(tmp_path: Path, player: Player) -> Iterator[House]:
     built.stop()
 
 
+READS_SLOWLY = """
+import time
+from observer.__main__ import main
+from observer.record import Record
+read_back = Record.read_back
+Record.read_back = lambda *of: time.sleep(0.3) or read_back(*of)
+main()
+"""
+
+
 def test_the_next_holder_knows_what_was_stored_before_it(own_house: House, player: Player) -> None:
     house = own_house
     frames = [event("a", 1), event("b", 2)]
@@ -89,7 +99,7 @@ def test_the_next_holder_knows_what_was_stored_before_it(own_house: House, playe
     killed = house.observers.pop()
     killed.child.send_signal(signal.SIGKILL)
     killed.child.wait()
-    house.start_observer()
+    house.start_observer("-c", READS_SLOWLY)
 
     until(lambda: ("c", 3) in heard(house, call_id), "an event of the second observer")
     assert heard(house, call_id) == [("a", 1), ("b", 2), ("c", 3)]
