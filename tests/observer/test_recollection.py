@@ -4,49 +4,65 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import cast
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from call_log import call, events
+from call_log import calls, events
+from call_log.calls import Call
 from call_log.events import EventRow
 from call_log.store import Connection, Store
 from observer.recollection import CARRIED_LINES, NEAR, PACKING, Recollection
 from realtime.prices import Prices
+from tests.call_log.conftest import file_url
+from tests.observer.test_writer_on_postgres import NODE, two_calls
 from tests.realtime.pen import Pen
-
-ALL_COLUMNS = dict.fromkeys(call.Call.__dataclass_fields__)
 
 
 class Log:
-    """A store that holds the rows of one call, and counts those that are read."""
+    """The log of one call in a real store, and how many of its rows were read."""
 
-    def __init__(self, rows: list[EventRow], monkeypatch: pytest.MonkeyPatch) -> None:
-        self._rows = rows
-        self.read = 0
-        monkeypatch.setattr(events, "after", self._after)
+    def __init__(self, store: Store, rows: list[EventRow], monkeypatch: pytest.MonkeyPatch) -> None:
+        self.store, self.read, self._after = store, 0, events.after
+        monkeypatch.setattr(events, "after", self._counted)
+        with store.writing() as db:
+            events.append(db, NODE, {1: 1}, rows)
 
-    def reading(self) -> Log:
-        return self
-
-    def __enter__(self) -> Connection:
-        return cast(Connection, None)
-
-    def __exit__(self, *_: object) -> None:
-        """There is nothing to close."""
-
-    def _after(self, db: Connection, number: int, seq: int, *, limit: int) -> list[EventRow]:
-        found = [row for row in self._rows if row.seq > seq][:limit]
+    def _counted(self, db: Connection, number: int, seq: int, *, limit: int) -> list[EventRow]:
+        found = self._after(db, number, seq, limit=limit)
         self.read += len(found)
         return found
 
+    def recalled(self, carried: str | None) -> Recollection:
+        """As whoever takes the call over comes to it, from what was packed; `read` is how much that took."""
+        with self.store.writing() as db:
+            if carried is not None:
+                calls.update_held(db, 1, 1, NODE, carried=carried)
+            call = calls.of_number(db, 1)
+        self.read, recollection = 0, made(call)
+        asyncio.run(recollection.catch_up(self.store, asyncio.Semaphore(1)))
+        return recollection
 
-def the_call(last_seq: int, carried: str | None = None) -> call.Call:
-    facts = {"number": 1, "epoch": 1, "last_seq": last_seq, "spent": 0, "carried": carried}
-    return call.Call(**(ALL_COLUMNS | facts))  # type: ignore[arg-type]
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """With a call, number 1, that the node holds."""
+    store = Store(file_url(tmp_path))
+    with store.writing() as db:
+        two_calls(db, tmp_path)
+    yield store
+    store.close()
 
 
-def made(call: call.Call) -> Recollection:
+@pytest.fixture
+def new(store: Store) -> Recollection:
+    """Of the call while nothing is in its log."""
+    with store.reading() as db:
+        return made(calls.of_number(db, 1))
+
+
+def made(call: Call) -> Recollection:
     return Recollection(call, Prices.load(None), lambda number: None)
 
 
@@ -69,45 +85,40 @@ def said(exchanges: int) -> list[EventRow]:
     ]
 
 
-def caught_up(recollection: Recollection, log: Log) -> Recollection:
-    asyncio.run(recollection.catch_up(cast(Store, log), asyncio.Semaphore(1)))
-    return recollection
-
-
 def test_the_next_holder_reads_only_what_came_after_and_knows_the_same(
-    monkeypatch: pytest.MonkeyPatch,
+    store: Store, new: Recollection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = said(60)
-    log, half = Log(rows, monkeypatch), len(rows) // 2
-    first = made(the_call(0))
+    log, half = Log(store, rows, monkeypatch), len(rows) // 2
     carried = None
     for row in rows[:half]:
-        first.committed([row])
-        carried = first.columns().get("carried", carried)
+        new.committed([row])
+        carried = new.columns().get("carried", carried)
     assert carried is not None
-    second = caught_up(made(the_call(len(rows), carried)), log)
-    assert len(rows) - half <= log.read <= len(rows) - half + 2 * CARRIED_LINES
-    log.read = 0
-    whole = caught_up(made(the_call(len(rows))), log)
+    whole = log.recalled(None)
     assert log.read == len(rows)
+    second = log.recalled(carried)
+    assert len(rows) - half <= log.read <= len(rows) - half + 2 * CARRIED_LINES
     assert second.columns()["summary"] == whole.columns()["summary"]
     assert second.marks == whole.marks == {f"{NEAR}:turns", "wrap_up_spend"}
 
 
-def test_what_another_version_packed_otherwise_is_not_gone_on_from(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_another_version_packed_otherwise_is_not_gone_on_from(
+    store: Store, new: Recollection, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rows = said(12)
-    log, first = Log(rows, monkeypatch), made(the_call(0))
-    first.committed(rows)
-    other = json.dumps(json.loads(first.columns()["carried"]) | {"packing": PACKING + 1})
-    second = caught_up(made(the_call(len(rows), other)), log)
+    log = Log(store, rows, monkeypatch)
+    new.committed(rows)
+    other = json.dumps(json.loads(new.columns()["carried"]) | {"packing": PACKING + 1})
+    second = log.recalled(other)
     assert log.read == len(rows)
-    assert second.columns()["summary"] == first.columns()["summary"]
+    assert second.columns()["summary"] == new.columns()["summary"]
 
 
-def test_the_numbers_are_packed_anew_only_after_so_many_lines(monkeypatch: pytest.MonkeyPatch) -> None:
-    rows, recollection = said(60), made(the_call(0))
+def test_the_numbers_are_packed_anew_only_after_so_many_lines(new: Recollection) -> None:
+    rows = said(60)
     packed = 0
     for row in rows:
-        recollection.committed([row])
-        packed += "carried" in recollection.columns()
+        new.committed([row])
+        packed += "carried" in new.columns()
     assert len(rows) // (2 * CARRIED_LINES) < packed <= len(rows) // CARRIED_LINES
