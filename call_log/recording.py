@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Final
 
 from sqlalchemy import Connection, select
 
@@ -16,7 +17,7 @@ from call_log.inbox import Message
 from call_log.journal import Kept
 from call_log.schema import calls
 
-UPSTREAM = "upstream"
+UPSTREAM: Final = "upstream"
 HANDED_ON_AT_ONCE = 200
 """Rows in one message."""
 

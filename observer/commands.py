@@ -14,6 +14,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Final
 
 from call_log import commands
 from call_log import events as log_events
@@ -28,10 +29,13 @@ from observer.record import Record
 from observer.sideband import Sideband, Unreachable
 from realtime import acts, client_events, events, tool_calls
 from realtime.client_events import ACTIVE_ALREADY, NOTHING_TO_CANCEL, RESPONSE_CREATE
+from realtime.content import LineSource
 from realtime.fields import Event, object_of, text_of
 from realtime.floor import Floor
 
-OPERATOR, OBSERVER, TOOL = "operator", "observer", "tool"
+OPERATOR: Final = "operator"
+OBSERVER: Final = "observer"
+TOOL: Final = "tool"
 STORE_RETRY_SECONDS = 0.2
 LOOK_SECONDS = 0.5
 NOTED = "observer.command"
@@ -47,7 +51,7 @@ class Pending:
 
     command: Command
     asked: Event
-    source: str
+    source: LineSource
     message_id: int | None = None
     steps: dict[str, Event] = field(default_factory=dict)
     open: set[str] = field(default_factory=set)
@@ -100,7 +104,9 @@ class Commands:
         command = _ours(self._call.number, said["command_id"], said["asked"], message.by, message.at)
         self._put(Pending(command, said["asked"], said["source"], message.id))
 
-    def ask(self, asked: Event, *, by: str, source: str = OBSERVER, command_id: str | None = None) -> str:
+    def ask(
+        self, asked: Event, *, by: str, source: LineSource = OBSERVER, command_id: str | None = None
+    ) -> str:
         """One of our own: a policy's, a tool's. Returns its id. The same id is sent once, whoever asks again."""
         command_id = command_id or f"cmd_{secrets.token_hex(16)}"
         command = _ours(self._call.number, command_id, asked, by, self._record.clock())

@@ -15,7 +15,7 @@ from typing import Any
 
 from observer.operator_processes import Outcome
 from observer.redaction import Rule
-from realtime.content import UPSTREAM, encoded, is_piece, unreadable, without_content
+from realtime.content import UPSTREAM, LineSource, encoded, is_piece, unreadable, without_content
 from realtime.events import UNREADABLE, header
 from realtime.events import read as read_event
 
@@ -29,7 +29,7 @@ class Entry:
     """A line of the log before it has a number. `at`: when it was heard, UTC milliseconds. `heard`: an event that
     something is done about once it is on disk, as it came; whatever is kept of it."""
 
-    source: str
+    source: LineSource
     type: str
     event_id: str | None
     body: bytes

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from call_log import events
 from call_log.call import Call
@@ -28,6 +28,7 @@ from observer.recollection import Recollection
 from observer.trouble import DEGRADED, Trouble
 from observer.writer import wall_clock
 from realtime.client_events import ITEM_CREATE
+from realtime.content import LineSource
 from realtime.events import ACTED_ON, WEBRTC_FILTER_ALLOWED, header, read
 from realtime.fields import Event
 from realtime.tool_calls import announced
@@ -35,7 +36,7 @@ from realtime.tool_calls import announced
 RECALLED_ROWS = 200
 """So far back a take-over looks before it records: what two sidebands heard both is newer."""
 TRUNCATED = "observer.truncated"
-OBSERVER_HANG_UP = ("observer", "observer.hang_up")
+OBSERVER_HANG_UP: Final[tuple[LineSource, str]] = ("observer", "observer.hang_up")
 LINE_REPORTS = frozenset({"connection", "channel"})
 CLOSED_STATES = frozenset({"closed", "failed"})
 
@@ -149,7 +150,7 @@ class Record:
         body = json.dumps({"type": type, **facts}, ensure_ascii=True).encode()
         self._keep("observer", type, None, body)
 
-    def say(self, source: str, event: Event, event_id: str) -> None:
+    def say(self, source: LineSource, event: Event, event_id: str) -> None:
         """Record a client event that is about to be sent. `source`: on whose behalf."""
         if event["type"] == ITEM_CREATE:
             self._our_items.add(event["item"]["id"])
@@ -158,6 +159,7 @@ class Record:
     def take(self, message: Message) -> None:
         """Make an inbox message an event of this call; it is taken when the event is on disk."""
         said = json.loads(message.body or "{}")
+        source: LineSource
         source, type = (
             ("browser", f"browser.{said['kind']}") if message.kind == "report" else OBSERVER_HANG_UP
         )
@@ -223,7 +225,7 @@ class Record:
 
     def _keep(
         self,
-        source: str,
+        source: LineSource,
         type: str,
         event_id: str | None,
         body: bytes,

@@ -13,6 +13,7 @@ from call_log.call import Call
 from observer.limits import Limits
 from observer.operator_processes import OperatorProcesses, Outcome
 from observer.redactor import SOURCES
+from realtime.content import LineSource
 from realtime.profiles import Profiles
 from realtime.redaction import Redaction
 
@@ -65,7 +66,7 @@ class Redactor:
     def __init__(self, profile: str, rules: Redaction, limits: Limits) -> None:
         self._processes = OperatorProcesses(profile, "redact", asdict(rules), limits)
 
-    def submit(self, source: str, raw: bytes) -> asyncio.Future[Outcome]:
+    def submit(self, source: LineSource, raw: bytes) -> asyncio.Future[Outcome]:
         """Redact an event. The outcome comes in any case, within the limits; it never raises."""
         return self._processes.submit(bytes([SOURCES.index(source)]) + raw)
 

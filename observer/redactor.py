@@ -19,14 +19,14 @@ import os
 import signal
 import struct
 from collections.abc import Callable
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, get_args
 
-from realtime.content import BROWSER, UPSTREAM, encoded, redacted
+from realtime.content import LineSource, encoded, redacted
 from realtime.events import read as read_event
 from realtime.guardrails import Guardrail, Judge
 from realtime.redaction import Redaction, Replace
 
-SOURCES = (UPSTREAM, BROWSER, "observer", "operator", "tool")
+SOURCES = get_args(LineSource)
 LENGTH = struct.Struct(">I")
 READY, DONE, FAILED = b"r", b"d", b"f"
 ORPHAN_SECONDS = 30.0

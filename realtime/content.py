@@ -11,7 +11,7 @@ import json
 import math
 import re
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from realtime.events import UNREADABLE
 from realtime.fields import Event
@@ -93,6 +93,8 @@ _BROWSER = {
     **dict.fromkeys(("echo_cancellation", "noise_suppression", "auto_gain"), COUNT),
 }
 
+LineSource = Literal["upstream", "operator", "observer", "tool", "browser"]
+"""Whose a line of a call's log is."""
 UPSTREAM: Final = "upstream"
 BROWSER: Final = "browser"
 # What we send ourselves: beside the words of a machine, by which item it can be known.

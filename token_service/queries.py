@@ -23,6 +23,7 @@ from pydantic import (
 from werkzeug.datastructures import MultiDict
 
 from access import Role
+from realtime.content import LineSource
 from token_service.problems import Problem
 
 CONSENT_MAX_CHARACTERS = 1_024
@@ -102,7 +103,7 @@ class WhichEvents(_Fields):
 
     after: Seq = 0
     limit: Annotated[int, Field(ge=1, le=1000)] = 200
-    source: Literal["upstream", "operator", "observer", "tool", "browser"] | None = None
+    source: LineSource | None = None
     type: Word | None = None
     format: Literal["json", "ndjson"] | None = None
 

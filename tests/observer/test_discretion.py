@@ -14,10 +14,10 @@ import structlog
 from observer.discretion import INLINE_MAX_BYTES, Discretion, Entry
 from observer.limits import Limits
 from observer.redaction import Redactor, Rule
+from realtime.content import LineSource
 from realtime.events import header
 from realtime.redaction import Redaction
 from tests.observer.poison import BY_HAND as POISON
-from token_service.queries import WhichEvents
 
 PATIENT = Limits(redaction=20.0, redaction_waited=60.0)
 """For what is to succeed on a machine that is busy."""
@@ -26,7 +26,7 @@ RUNAWAY = Redaction((r"(a+)+$",))
 CATASTROPHE = "a" * 60 + "!"
 
 
-def line(text: str, source: str = "upstream", type: str = "response.output_text.done") -> Entry:
+def line(text: str, source: LineSource = "upstream", type: str = "response.output_text.done") -> Entry:
     body = json.dumps({"type": type, "event_id": "event_1", "item_id": "item_1", "text": text}).encode()
     return Entry(source, type, "event_1", body, 1)
 
@@ -115,8 +115,8 @@ def test_pieces_are_kept_without_their_content_and_all_lines_in_their_order() ->
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("source", get_args(get_args(WhichEvents.model_fields["source"].annotation)[0]))
-def test_whoever_said_it_is_redacted(source: str) -> None:
+@pytest.mark.parametrize("source", get_args(LineSource))
+def test_whoever_said_it_is_redacted(source: LineSource) -> None:
     item = {"type": "message", "content": [{"type": "input_text", "text": "a secret"}]}
     said = json.dumps({"type": "conversation.item.create", "event_id": "event_1", "item": item}).encode()
     (only,) = kept(Redaction(("secret",)), [Entry(source, "conversation.item.create", "event_1", said, 1)])
