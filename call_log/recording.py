@@ -14,6 +14,7 @@ from sqlalchemy import Connection, select
 
 from call_log import events, inbox, journal
 from call_log.inbox import Message
+from call_log.inheritance import LastWord
 from call_log.journal import Kept
 from call_log.schema import calls
 
@@ -61,24 +62,25 @@ def hand_on(db: Connection, node_id: str, rows: Iterable[Kept], *, at: int) -> N
 
 @dataclass(frozen=True, slots=True)
 class Late:
-    """What a node left to the next holder: rows in the order in which they were heard, and, as its last word, whether
-    it had heard everything until it left (null before that)."""
+    """What a node left to the next holder: rows in the order in which they were heard, and, behind all of them, its
+    last word."""
 
     rows: list[Kept]
-    whole: bool | None = None
+    word: LastWord | None = None
 
 
-def last_word(db: Connection, number: int, node_id: str, *, whole: bool, at: int) -> None:
+def say_last_word(db: Connection, number: int, node_id: str, word: LastWord, *, at: int) -> None:
     """Tell the holder of a call, where it is open, that nothing more will come from this node."""
     is_open = select(calls.c.number).where(calls.c.number == number, calls.c.ended_at.is_(None))
     if db.execute(is_open).one_or_none() is not None:
-        inbox.put(db, number, kind="late", by=node_id, at=at, body=_bundle([], whole))
+        inbox.put(db, number, kind="late", by=node_id, at=at, body=_bundle([], word))
 
 
 def handed_on(message: Message) -> Late:
-    """What is in a message of `hand_on` or `last_word`."""
+    """What is in a message of `hand_on` or `say_last_word`."""
     said = json.loads(message.body or "{}")
-    return Late([journal.loads(text.encode()) for text in said.get("rows", ())], said.get("whole"))
+    word = LastWord(**said["word"]) if said.get("word") else None
+    return Late([journal.loads(text.encode()) for text in said.get("rows", ())], word)
 
 
 def bury(db: Connection, node_id: str, rows: Sequence[Kept], *, at: int) -> None:
@@ -97,5 +99,6 @@ def _last_seqs(db: Connection, node_id: str, numbers: set[int]) -> dict[tuple[in
     return {(number, epoch): last_seq for number, epoch, last_seq in rows}
 
 
-def _bundle(rows: list[Kept], whole: bool | None = None) -> str:
-    return json.dumps({"rows": [journal.dumps(kept).decode() for kept in rows], "whole": whole})
+def _bundle(rows: list[Kept], word: LastWord | None = None) -> str:
+    said = {"rows": [journal.dumps(kept).decode() for kept in rows], "word": word and word._asdict()}
+    return json.dumps(said)

@@ -20,7 +20,7 @@ from call_log.call import Call
 from call_log.events import EventRow
 from call_log.inbox import Message
 from call_log.inheritance import Inheritance
-from call_log.recording import last_word
+from call_log.recording import say_last_word
 from call_log.states import EndReason
 from call_log.store import StoreUnavailable
 from observer import ending
@@ -54,10 +54,15 @@ class ObservedCall:
     """A call that this node holds."""
 
     def __init__(
-        self, call: Call, line: Line, left: Inheritance | None = None, inherited: Sideband | None = None
+        self,
+        call: Call,
+        line: Line,
+        left: Inheritance | None = None,
+        inherited: Sideband | None = None,
+        succeeds: bool = False,
     ) -> None:
-        """`left`: what earlier holders left, where there were any; `inherited`: the sideband that was attached while
-        the last one still had its own."""
+        """`left`: what earlier holders left, where there were any; `succeeds`: the last one lives, and hands the call
+        over; `inherited`: the sideband that was attached while it still had its own."""
         self._left = left
         self.call, self._line, self._inherited = call, line, inherited
         self.record = Record(call, line, self._act)
@@ -67,7 +72,7 @@ class ObservedCall:
         self._watch = TamperWatch(call, line, self.record, self.commands, self.wish)
         self._guard = Guard(call, line.guardrails, self.record, self.commands, self.wish, self._watch.is_ours)
         self.commands.about_to_send = self._watch.sent
-        self._presence = Presence(call, line.node_id, self.record, line.limits)
+        self._presence = Presence(call, line.node_id, self.record, line.limits, succeeds)
         self._pulse, self._redial = Pulse(self.record, line.limits), Redial(line.limits)
         self._log = log.bind(call_id=call.call_id, epoch=call.epoch)
         self._sideband: Sideband | None = None
@@ -88,7 +93,9 @@ class ObservedCall:
             return
         self._taken.add(message.id)
         if message.kind == "late":
-            self._presence.word(self.record.take_late(message))
+            word = self.record.take_late(message)
+            if word is not None:
+                self._presence.hear(word, is_hung_up=self._wish is not None)
             return
         if message.kind == "command":
             self.commands.take(message)
@@ -173,8 +180,8 @@ class ObservedCall:
                 task.cancel()
         if end is not None:
             await self._write_end(end)
-            return
-        self._guard.close()
+        else:
+            self._guard.close()
         if self.record.lost.is_set():
             await self._say_the_last_word()
 
@@ -187,10 +194,10 @@ class ObservedCall:
         """Tell whoever holds the call now whether it has all that was heard here, behind the rows that it gets."""
         await self.record.settled()
         say = partial(
-            last_word,
+            say_last_word,
             number=self.call.number,
             node_id=self._line.node_id,
-            whole=self._presence.was_drained,
+            word=self._presence.last_word(),
             at=self.record.clock(),
         )
         with contextlib.suppress(StoreUnavailable):
@@ -199,7 +206,9 @@ class ObservedCall:
     async def give_up(self) -> None:
         """Our own code fails on this call: nobody watches it, so it must not run on."""
         await self._leave()
-        await self._write_end(self._over(ending.not_observed(await hang_up(self._line, self.call))))
+        end = ending.not_observed(await hang_up(self._line, self.call))
+        self._presence.over(nothing_missed=False)
+        await self._write_end(end)
 
     async def _quarantine(self) -> None:
         """Whoever worked on this call died of it: nobody looks at what it says any more, and it must not run on."""
@@ -212,13 +221,13 @@ class ObservedCall:
     async def _until_over(self) -> Ending | None:
         attempts = Attempts(self.call, self._line, self.record)
         while not self.record.lost.is_set():
-            if self._wish is not None:
+            if self._wish is not None and self._inherited is None:
                 await self._hung_up.wait()
-                return self._over(ending.by_wish(self._wish))
+                return await self._over(ending.by_wish(self._wish))
             if self._line.leaving.is_set():
                 return None
             if attempts.are_too_many:
-                return self._over(ending.not_observed(await hang_up(self._line, self.call)))
+                return await self._over(ending.not_observed(await hang_up(self._line, self.call)))
             inherited, self._inherited = self._inherited, None
             dialled = inherited or await attempts.dial()
             if isinstance(dialled, Sideband):
@@ -249,14 +258,16 @@ class ObservedCall:
     async def _absent(self, at_once: bool) -> Ending:
         """The call is gone. Whoever hung it up may be saying so at this moment: that would be the better story.
 
-        `at_once`: the first dial after the close found it so.
+        `at_once`: the first dial after the close found it so; an heir may dial long after the close.
         """
         await self._wished_within(self._line.limits.settling)
         if self._wish is not None:
-            return self._over(ending.by_wish(self._wish))
+            return await self._over(ending.by_wish(self._wish))
+        await self._presence.word_is_heard.wait()
         close = self._presence.last_close
         end = ending.by_absence(close, self.record.peer_seen.is_set(), self.record.browser_remains)
-        return self._over(end, nothing_missed=at_once and close is not None and close.is_clean)
+        was_asked_soon = at_once and self._presence.away_seconds <= self._line.limits.slow_retry
+        return await self._over(end, was_asked_soon and close is not None and close.is_clean)
 
     async def _attached(self, attached: Sideband, overlapped: bool) -> Ending | None:
         self._sideband, began = attached, asyncio.get_running_loop().time()
@@ -293,7 +304,7 @@ class ObservedCall:
         """The end, where the close alone tells; else wait for as long as the upstream must be spared."""
         end = ending.by_close(close, self.record.session_expired)
         if end is not None:
-            return self._over(end, nothing_missed=True)
+            return await self._over(end, nothing_missed=True)
         if close.is_policy:
             self._log.error("sideband_thrown_out", code=close.code)
             self.wish(Wish("upstream_closed", OBSERVER))
@@ -310,8 +321,10 @@ class ObservedCall:
                 self.record.hear(frame)
             self._presence.detached(sideband.closed, self._wish is not None, sideband.is_drained)
 
-    def _over(self, end: Ending, nothing_missed: bool = False) -> Ending:
-        """The call is over. What may be missing at its end is said before the end is."""
+    async def _over(self, end: Ending, nothing_missed: bool = False) -> Ending:
+        """The call is over. What may be missing at its end is said before the end is, and the last holder may know
+        best."""
+        await self._presence.word_is_heard.wait()
         self._presence.over(nothing_missed)
         return end
 
@@ -345,10 +358,12 @@ class ObservedCall:
                 await self._save(peer_seen_at=self.record.clock())
 
     async def _doubt(self) -> None:
-        """A holder that let others attach before it left says whether they have everything; if it does not, it died."""
-        await self._presence.first_attached.wait()
-        await asyncio.sleep(self._line.limits.last_word)
-        self._presence.word(False)
+        """A holder that hands its call over says whether everything was heard; if it does not, it died."""
+        try:
+            async with asyncio.timeout(self._line.limits.last_word):
+                await self._presence.word_is_heard.wait()
+        except TimeoutError:
+            self._presence.hear(None)
 
     async def _leave_if_lost(self) -> None:
         await self.record.lost.wait()

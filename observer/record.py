@@ -15,6 +15,7 @@ from call_log import events
 from call_log.call import Call
 from call_log.events import EventRow
 from call_log.inbox import Message
+from call_log.inheritance import LastWord
 from call_log.recording import UPSTREAM, handed_on
 from call_log.seal import Chain
 from call_log.store import Store
@@ -169,9 +170,9 @@ class Record:
         body = json.dumps({"type": type, **said}, ensure_ascii=True).encode()
         self._keep(source, type, None, body, message.id)
 
-    def take_late(self, message: Message) -> bool | None:
+    def take_late(self, message: Message) -> LastWord | None:
         """Record what an earlier holder heard and could not write, where it is not there already; then say so. Returns
-        that holder's last word, where this is it: whether it had heard everything until it left."""
+        that holder's last word, where this is it."""
         late = handed_on(message)
         missing = [k.row for k in late.rows if self._doubles.see(k.row.event_id, k.row.body) != "again"]
         for row in missing:
@@ -184,11 +185,11 @@ class Record:
             "known": len(late.rows) - len(missing),
             "from_at": min(at, default=None),
             "until_at": max(at, default=None),
-            "whole": late.whole,
+            "whole": late.word.whole if late.word else None,
         }
         body = json.dumps(said).encode()
         self._append(Entry("observer", "observer.late", None, body, self.clock(), message.id))
-        return late.whole
+        return late.word
 
     def _hear_browser(self, said: dict[str, Any]) -> None:
         if said["kind"] in LINE_REPORTS and said.get("state") in CLOSED_STATES:

@@ -7,8 +7,9 @@ import pytest
 from call_log import calls, events, inbox, nodes
 from call_log.calls import Call
 from call_log.events import EventRow
+from call_log.inheritance import LastWord
 from call_log.journal import Kept
-from call_log.recording import bury, handed_on, last_word, record
+from call_log.recording import bury, handed_on, record, say_last_word
 from call_log.store import Store
 
 AT = 1_795_000_000_000
@@ -111,9 +112,10 @@ def test_a_dead_nodes_rows_of_a_call_that_moved_on_go_to_its_new_holder(store: S
 def test_a_last_word_reaches_whoever_holds_the_call_and_nobody_when_it_is_over(
     store: Store, call: Call
 ) -> None:
+    said = LastWord(whole=True, until_at=AT - 5, code=1000, reason="gone", ours=False)
     with store.writing() as db:
         calls.claim(db, "n2", limit=1, at=AT, free_locks={"n1"})
-        last_word(db, call.number, "n1", whole=True, at=AT)
+        say_last_word(db, call.number, "n1", said, at=AT)
         (word,) = inbox.waiting(db, "n2")
         inbox.take(db, {word.id: 2}, at=AT)
         calls.update_held(
@@ -126,6 +128,6 @@ def test_a_last_word_reaches_whoever_holds_the_call_and_nobody_when_it_is_over(
             end_reason="unknown",
             end_certainty="inferred",
         )
-        last_word(db, call.number, "n1", whole=False, at=AT)
+        say_last_word(db, call.number, "n1", said, at=AT)
         assert inbox.waiting(db, "n2") == []
-    assert (handed_on(word).rows, handed_on(word).whole, word.by) == ([], True, "n1")
+    assert (handed_on(word).rows, handed_on(word).word, word.by) == ([], said, "n1")

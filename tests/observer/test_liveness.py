@@ -55,12 +55,15 @@ def test_a_black_hole_is_noticed_and_dialled_around(watchful: House, player: Pla
 
     until(lambda: len(watchful.events(call_id, source="upstream")) == 2, "the event after it")
     assert told(watchful, call_id) == ["attached", "detached", "attached", "gap detached"]
+    (gap,) = noted(watchful, call_id, "observer.gap")
     assert noted(watchful, call_id, "observer.detached")[0] == {
         "type": "observer.detached",
         "code": 1006,
         "reason": "no pong",
+        "ours": True,
+        "after_hang_up": False,
+        "until_at": gap["from_at"],
     }
-    (gap,) = noted(watchful, call_id, "observer.gap")
     assert int(str(gap["from_at"])) <= swallowed_at <= int(str(gap["until_at"]))
     watchful.hang_up(call_id)
     watchful.ended(call_id)

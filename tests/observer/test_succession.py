@@ -218,6 +218,109 @@ def test_a_holder_that_dies_before_its_last_word_leaves_a_gap_at_its_place(
     house.ended(call_id)
 
 
+DOES_NOT_HEAR_OF = """
+import asyncio
+from observer import observed_call, succession
+from observer.__main__ import main
+from observer.limits import Limits
+take = observed_call.ObservedCall.take
+def deaf(self, message):
+    if message.kind != "hang_up":
+        take(self, message)
+async def patient(line, following):
+    pass
+if "wishes" in {what!r}:
+    observed_call.ObservedCall.take = deaf
+if "heirs" in {what!r}:
+    succession._let_go_of_adopted = patient
+write_end = observed_call.ObservedCall._write_end
+async def slowly(self, end):
+    await asyncio.sleep(2)
+    await write_end(self, end)
+if "end" in {what!r}:
+    observed_call.ObservedCall._write_end = slowly
+main(Limits(settling=2.0))
+"""
+"""A holder that meets what happens in the moment after it has looked."""
+
+ADOPTS_WHEN_TOLD = """
+import asyncio, pathlib
+from observer import succession
+from observer.__main__ import main
+adopt = succession._adopt
+async def when_told(*known):
+    while not pathlib.Path({path!r}).exists():
+        await asyncio.sleep(0.01)
+    return await adopt(*known)
+succession._adopt = when_told
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("second", "what", "cause"),
+    [
+        (Attach(), "wishes", []),
+        (Attach(), "wishes, heirs", []),
+        (Attach(409), "wishes, heirs", []),
+        (Attach(409), "end, heirs", []),
+        (Attach(409), "wishes", ["handed_over"]),
+    ],
+    ids=[
+        "attached",
+        "attached, it ends before it is left",
+        "it ends before",
+        "ended by the holder",
+        "left before",
+    ],
+)
+def test_a_call_that_is_hung_up_while_it_changes_hands_was_heard_until_its_holder_left(
+    empty_house: House, player: Player, tmp_path: Path, second: Attach, what: str, cause: list[str]
+) -> None:
+    house, told = empty_house, tmp_path / "told"
+    first = house.start_observer("-c", DOES_NOT_HEAR_OF.format(what=what))
+    house.ready()
+    scenario = player.expect(Scenario([Attach(frames=[SPEECH]), second], hangups=[503]))
+    call_id = house.connect(OFFER).headers["X-Call-Id"]
+    house.observed(call_id)
+    node_of(house.start_observer("-c", ADOPTS_WHEN_TOLD.format(path=str(told))))
+    first.child.send_signal(signal.SIGTERM)
+    until(lambda: len(scenario.dialled) == 2, "the heir's dial")
+    house.hang_up(call_id)
+    if "end" in what:
+        until(lambda: scenario.hung_up, "the holder's hang-up")
+    told.touch()
+    assert house.ended(call_id)["end"] == {"reason": "operator_hung_up", "certainty": "stated"}
+    assert False not in words(house, call_id)
+    assert gaps(house, call_id) == cause
+    assert first.child.wait(20) == 0
+    house.observers.remove(first)
+
+
+@pytest.mark.parametrize("is_written", [True, False])
+def test_a_caller_who_leaves_while_the_call_changes_hands_was_heard_to_the_end(
+    empty_house: House, player: Player, tmp_path: Path, is_written: bool
+) -> None:
+    """The holder saw the line close, and wrote it, or may have been nobody by then; the heir never had a sideband."""
+    house, told = empty_house, tmp_path / "told"
+    first = house.start_observer("-c", DOES_NOT_HEAR_OF.format(what="heirs"))
+    house.ready()
+    scenario = player.expect(Scenario([Attach(frames=[SPEECH]), Attach(409)]))
+    call_id = house.connect(OFFER).headers["X-Call-Id"]
+    house.observed(call_id)
+    node_of(house.start_observer("-c", ADOPTS_WHEN_TOLD.format(path=str(told))))
+    first.child.send_signal(signal.SIGTERM)
+    until(lambda: len(scenario.dialled) == 2, "the heir's dial")
+    player.end(scenario)
+    if is_written:
+        until(lambda: house.events(call_id, type="observer.detached"), "the holder's farewell")
+    told.touch()
+    assert house.ended(call_id)["end"] == {"reason": "caller_hung_up", "certainty": "inferred"}
+    assert gaps(house, call_id) == []
+    assert first.child.wait(20) == 0
+    house.observers.remove(first)
+
+
 def test_an_observer_that_stops_alone_leaves_its_calls_to_the_next_one(
     empty_house: House, player: Player
 ) -> None:
