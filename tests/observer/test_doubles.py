@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from observer.doubles import ENTRY_BYTES, Doubles
+from observer.node import READS_AT_ONCE
 from tests.observer.test_sideband import OFFER, open_call
 from tests.player import Attach, Player, Scenario
 from tests.processes import House, until
@@ -106,3 +108,43 @@ def test_the_next_holder_knows_what_was_stored_before_it(own_house: House, playe
     house.hang_up(call_id)
     house.ended(call_id)
     assert scenario.hung_up == 1
+
+
+READS_WHEN_TOLD = """
+import pathlib, time
+from observer import observed_call
+from observer.__main__ import main
+from observer.record import Record
+observed_call.REMEMBERED_WITHIN_SECONDS = 60.0
+read_back = Record.read_back
+def when_told(*of):
+    while not pathlib.Path({path!r}).exists():
+        time.sleep(0.01)
+    return read_back(*of)
+Record.read_back = when_told
+main()
+"""
+
+
+def test_whoever_takes_many_calls_over_hears_them_before_it_has_read_their_logs(
+    own_house: House, player: Player, tmp_path: Path
+) -> None:
+    house, told = own_house, tmp_path / "told"
+    calls = [
+        open_call(house, player, Attach(), Attach(frames=[event("a", 1)])) for _ in range(READS_AT_ONCE + 2)
+    ]
+    for call_id, _ in calls:
+        house.observed(call_id)
+
+    killed = house.observers.pop()
+    killed.child.send_signal(signal.SIGKILL)
+    killed.child.wait()
+    house.start_observer("-c", READS_WHEN_TOLD.format(path=str(told)))
+
+    for call_id, _ in calls:
+        until(partial(heard, house, call_id), "the event")
+    told.touch()
+    for call_id, _ in calls:
+        house.hang_up(call_id)
+        house.ended(call_id)
+        assert heard(house, call_id) == [("a", 1)]
