@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import multiprocessing
+import queue
 import random
 import time
 from typing import Any
@@ -13,6 +15,7 @@ from call_log import calls
 from call_log.store import Store
 
 NODES = ("node_1", "node_2", "node_3", "node_4")
+BEAT_SECONDS = 0.5
 
 
 def main() -> None:
@@ -47,7 +50,12 @@ def race(url: str, count: int, seed: int) -> int:
     ]
     for racer in racers:
         racer.start()
-    ended = [results.get(timeout=600) for _ in racers]
+    ended: list[tuple[int, list[tuple[int, int]]]] = []
+    while len(ended) < len(racers):
+        stores.beat(store, *NODES)
+        with contextlib.suppress(queue.Empty):
+            ended.append(results.get(timeout=BEAT_SECONDS))
+        assert not any(racer.exitcode for racer in racers), "a racer fell"
     for racer in racers:
         racer.join()
     store.close()

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from sqlalchemy import update
 
 from call_log import calls, migrations, nodes, schema
+from call_log.holding import DEAD_AFTER_MS
 from call_log.store import Store
 from tests.postgres import Cluster
 
@@ -58,10 +59,16 @@ def answered(store: Store, count: int) -> None:
 
 
 def join(store: Store, *node_ids: str) -> None:
-    """Nodes that have renewed for a lease, and whose hearts beat for an hour to come."""
+    """Nodes that have renewed for a lease already; they live on for as long as somebody lets their hearts `beat`."""
     with store.writing() as db:
         for node_id in node_ids:
             nodes.join(db, node_id, host="bench", pid=1, lock_path="/nowhere", version="1")
-        hour = 3_600_000
-        beats = schema.nodes.c.heartbeat_at
-        db.execute(update(schema.nodes).values(heartbeat_at=beats + hour, renewed_since=beats - hour))
+        since = schema.nodes.c.renewed_since
+        db.execute(update(schema.nodes).values(renewed_since=since - DEAD_AFTER_MS))
+
+
+def beat(store: Store, *node_ids: str) -> None:
+    """One heartbeat of each."""
+    with store.writing() as db:
+        for node_id in node_ids:
+            nodes.heartbeat(db, node_id)

@@ -282,7 +282,14 @@ def outlived(older_than: ColumnElement[int] | int) -> ColumnElement[bool]:
 
 def lives() -> ColumnElement[bool]:
     """SQL: the node's heartbeat is young enough."""
-    return nodes.c.heartbeat_at >= DatabaseClock() - DEAD_AFTER_MS
+    return renewed_within(DEAD_AFTER_MS)
+
+
+def renewed_within(milliseconds: int) -> ColumnElement[bool]:
+    """SQL: the node's heartbeat is so near to now. One from later than now was before the clock was set back, and may
+    be as old as anything."""
+    now = DatabaseClock()
+    return nodes.c.heartbeat_at.between(now - milliseconds, now + milliseconds)
 
 
 def handed_over(call: FromClause) -> ColumnElement[bool]:

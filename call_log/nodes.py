@@ -15,7 +15,7 @@ from sqlalchemy import Connection, and_, case, delete, insert, select, update
 
 from call_log import postgres_nodes
 from call_log.clock import DatabaseClock
-from call_log.holding import lives
+from call_log.holding import lives, renewed_within
 from call_log.lock import FileLock
 from call_log.postgres_nodes import SessionId
 from call_log.schema import calls, nodes
@@ -184,7 +184,7 @@ def _died_on(host: str, node: Node) -> bool:
 
 # Built once: they are asked ten times a second, and building one costs more than it does.
 _COLUMNS = [nodes.c[name] for name in Node.__slots__ if name != "unlocked"]
-_silent = and_(nodes.c.backend_pid.is_not(None), nodes.c.heartbeat_at < DatabaseClock() - SILENT_AFTER_MS)
+_silent = and_(nodes.c.backend_pid.is_not(None), ~renewed_within(SILENT_AFTER_MS))
 _REGISTERED = select(*_COLUMNS, _silent).order_by(nodes.c.started_at, nodes.c.node_id)
 _LIVE = (
     select(*_COLUMNS)

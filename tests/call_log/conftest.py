@@ -14,6 +14,7 @@ from call_log import calls, migrations, nodes
 from call_log import schema as table
 from call_log.calls import Call
 from call_log.clock import DatabaseClock
+from call_log.holding import DEAD_AFTER_MS
 from call_log.store import Store
 
 AT = 1_795_000_000_000
@@ -106,15 +107,14 @@ def answered(dial: Dial) -> Dial:
 
 @pytest.fixture
 def join(tmp_path: Path) -> Callable[[Connection, str], None]:
-    """Enters a node of this name, which has renewed for a full lease already; it dies when it is killed, and not
-    because this machine is slow."""
+    """Enters a node of this name, which has renewed for a full lease already; its heartbeat is as far ahead as one may
+    be, so that it dies when it is killed, and not because this machine is slow."""
 
     def join(db: Connection, node_id: str) -> None:
         nodes.join(db, node_id, host="here", pid=1, lock_path=tmp_path / f"{node_id}.lock", version="1")
         same = update(table.nodes).where(table.nodes.c.node_id == node_id)
-        hour = 60 * 60 * 1000
-        ahead = {"heartbeat_at": table.nodes.c.heartbeat_at + hour}
-        db.execute(same.values(renewed_since=table.nodes.c.renewed_since - 3000, **ahead))
+        ahead = {"heartbeat_at": table.nodes.c.heartbeat_at + DEAD_AFTER_MS}
+        db.execute(same.values(renewed_since=table.nodes.c.renewed_since - DEAD_AFTER_MS, **ahead))
 
     return join
 

@@ -5,12 +5,14 @@ import random
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
-from call_log import calls, events, inbox, nodes
+from call_log import calls, events, inbox, nodes, schema
 from call_log.events import EventRow
 from call_log.store import Store
 
 AT = 1_795_000_000_000
+HOUR_MS = 60 * 60 * 1000
 
 
 @pytest.fixture
@@ -88,6 +90,36 @@ def test_whoever_comes_back_first_takes_nobody_for_dead(store: Store, answered: 
         assert calls.claim(db, "n2", limit=1, at=AT) == []
         assert calls.update_held(db, call.number, 1, "n1", holder=None)
         assert len(calls.claim(db, "n2", limit=1, at=AT)) == 1, "and so is a call that nobody holds"
+
+
+def pass_by(db: Any, milliseconds: int) -> None:
+    """So much later all that was written is older."""
+    later = {name: schema.nodes.c[name] - milliseconds for name in ("heartbeat_at", "renewed_since")}
+    db.execute(update(schema.nodes).values(later))
+
+
+@pytest.mark.parametrize("jump", [-HOUR_MS, HOUR_MS, -24 * HOUR_MS, 24 * HOUR_MS])
+def test_when_the_databases_clock_jumps_nobody_is_taken_for_dead_but_who_does_not_renew(
+    store: Store, answered: Any, jump: int
+) -> None:
+    """What was written before then stands by as much in the other direction."""
+    with store.writing() as db:
+        call = answered(db)
+        calls.claim(db, "n1", limit=1, at=AT)
+        pass_by(db, jump)
+        assert nodes.live(db) == []
+        assert calls.claim(db, "n2", limit=1, at=AT) == [], "it has not renewed itself"
+        nodes.heartbeat(db, "n2")
+        assert calls.claim(db, "n2", limit=1, at=AT) == [], "nor for a full lease"
+        for passed in (2_000, 1_500):
+            nodes.heartbeat(db, "n1")
+            nodes.heartbeat(db, "n2")
+            pass_by(db, passed)
+        assert calls.claim(db, "n2", limit=1, at=AT) == [], "n1 has renewed too"
+        nodes.heartbeat(db, "n2")
+        pass_by(db, 2_000)
+        (taken,) = calls.claim(db, "n2", limit=1, at=AT)
+    assert (taken.number, taken.epoch) == (call.number, 2)
 
 
 def test_a_files_free_lock_is_certain_and_a_sessions_is_not(
