@@ -34,6 +34,9 @@ class Limits:
     (a lease lasts twice as long)."""
     steady: float = 10.0
     """A sideband that stood for so long may be dialled again at once when it is lost; others ever more slowly."""
+    ill_at_most: int = 10
+    """So often in a row a sideband may be lost soon after a `server_error`, in most of a minute; then the call is hung
+    up, since nobody can hear it."""
     uncounted: float = 30.0
     """For so long a call with a limit of spend may run on while what it costs can't be counted."""
     session_longest: float = 61 * 60.0

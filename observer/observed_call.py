@@ -83,7 +83,7 @@ class ObservedCall:
         self._remembers = Flag()
         if not call.last_seq:
             self._remembers.set()
-        self._is_known_to_be_observed = call.state == "observed"
+        self._is_known_to_be_observed, self._is_alarmed = call.state == "observed", False
         self.wish_of(call)
 
     def take(self, message: Message) -> None:
@@ -226,7 +226,8 @@ class ObservedCall:
                 return await self._over(ending.by_wish(self._wish))
             if self._line.leaving.is_set():
                 return None
-            if attempts.are_too_many:
+            if attempts.are_too_many or self._redial.is_in_vain:
+                self._log.error("call_given_up", dials=attempts.dials, seconds=round(attempts.seconds))
                 return await self._over(ending.not_observed(await hang_up(self._line, self.call)))
             inherited, self._inherited = self._inherited, None
             dialled = inherited or await attempts.dial()
@@ -244,7 +245,9 @@ class ObservedCall:
     async def _wait_to_retry(self, attempts: Attempts) -> None:
         pause = attempts.next_pause()
         if attempts.seconds + pause > self._line.limits.attach_retried:
-            self._is_known_to_be_observed = False
+            if not self._is_alarmed:
+                self._log.error("call_unobserved", dials=attempts.dials, seconds=round(attempts.seconds))
+            self._is_alarmed, self._is_known_to_be_observed = True, False
             await self._save(state="unobserved")
         await self._wished_within(pause)
 
@@ -260,17 +263,19 @@ class ObservedCall:
 
         `at_once`: the first dial after the close found it so; an heir may dial long after the close.
         """
+        asked_at = self.record.clock()
         await self._wished_within(self._line.limits.settling)
         if self._wish is not None:
             return await self._over(ending.by_wish(self._wish))
         await self._presence.word_is_heard.wait()
         close = self._presence.last_close
         end = ending.by_absence(close, self.record.peer_seen.is_set(), self.record.browser_remains)
-        was_asked_soon = at_once and self._presence.away_seconds <= self._line.limits.slow_retry
-        return await self._over(end, was_asked_soon and close is not None and close.is_clean)
+        soon = at_once and self._presence.seconds_away(asked_at) <= self._line.limits.attach_retried
+        return await self._over(end, soon and close is not None and close.is_clean)
 
     async def _attached(self, attached: Sideband, overlapped: bool) -> Ending | None:
         self._sideband, began = attached, asyncio.get_running_loop().time()
+        self._is_alarmed, errors = False, self.record.server_errors
         digest = digest_of(self._line.session_of(self.call.profile))
         self._presence.attached(overlapped, profile_digest=digest)
         self.commands.attached(attached)
@@ -290,7 +295,10 @@ class ObservedCall:
             pulse.cancel()
         await self._leave()
         await self._save(**self.record.recollection.columns())
-        return await self._closed(attached.closed, asyncio.get_running_loop().time() - began)
+        pause = self._redial.pause(
+            asyncio.get_running_loop().time() - began, self.record.server_errors > errors
+        )
+        return await self._closed(attached.closed, pause)
 
     async def _remember_first(self) -> None:
         """What earlier holders wrote is known before anything is heard, so that what an upstream says again is not
@@ -300,15 +308,15 @@ class ObservedCall:
                 async with asyncio.timeout(REMEMBERED_WITHIN_SECONDS):
                     await self._remembers.wait()
 
-    async def _closed(self, close: Close, stood: float) -> Ending | None:
-        """The end, where the close alone tells; else wait for as long as the upstream must be spared."""
+    async def _closed(self, close: Close, pause: float) -> Ending | None:
+        """The end, where the close alone tells; else wait: for so many seconds the upstream must be spared."""
         end = ending.by_close(close, self.record.session_expired)
         if end is not None:
             return await self._over(end, nothing_missed=True)
         if close.is_policy:
             self._log.error("sideband_thrown_out", code=close.code)
             self.wish(Wish("upstream_closed", OBSERVER))
-        await self._wished_within(self._redial.pause(stood))
+        await self._wished_within(pause)
         return None
 
     async def _leave(self) -> None:

@@ -76,11 +76,9 @@ class Presence:
             self._was_left, self._away_since = True, word.until_at
             self._was_hung_up = (is_hung_up or word.after_hang_up) and not word.ours
 
-    @property
-    def away_seconds(self) -> float:
-        """For how long nobody has listened, where a sideband was lost."""
-        now = self._record.clock()
-        return (now - (self._away_since or now)) / 1000
+    def seconds_away(self, at: int) -> float:
+        """For how long nobody had listened by then (UTC milliseconds), where a sideband was lost."""
+        return (at - (self._away_since or at)) / 1000
 
     def last_word(self) -> LastWord:
         """What this node can say of its last sideband, once it has left it."""

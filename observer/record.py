@@ -101,6 +101,11 @@ class Record:
         """The upstream said that the session is at its cap."""
         return self._trouble.session_expired
 
+    @property
+    def server_errors(self) -> int:
+        """How often the upstream said that it had failed; of what is on disk."""
+        return self._trouble.server_errors
+
     async def room(self, size: int) -> None:
         """After an event of so many bytes: wait until the writer takes more, and until this call may go on."""
         await self._writer.room()

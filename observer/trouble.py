@@ -24,6 +24,7 @@ class Trouble:
 
     def __init__(self) -> None:
         self.session_expired = False
+        self.server_errors = 0
         self._session_id: str | None = None
         self._told: set[str] = set()
 
@@ -46,6 +47,7 @@ class Trouble:
     def _error(self, error: dict[str, Any]) -> dict[str, Any] | None:
         names = {text_of(error, "type"), text_of(error, "code")}
         self.session_expired |= SESSION_EXPIRED in names
+        self.server_errors += SERVER_ERROR in names
         if SERVER_ERROR not in names or not self.is_new(SERVER_ERROR):
             return None
         # The vendor's support asks for the session's id; where no event named it, the message often does.

@@ -26,6 +26,12 @@ def noted(house: House, call_id: str, type: str) -> list[dict[str, object]]:
     return [event["event"] for event in house.events(call_id, source="observer", type=type)]
 
 
+def alarms(house: House, call_id: str) -> list[str]:
+    """What its processes logged as errors about a call."""
+    lines = [json.loads(line) for line in house.logs().splitlines() if call_id in line]
+    return [line["event"] for line in lines if line["level"] == "error"]
+
+
 def test_it_tries_again_while_the_upstream_does_not_know_the_call_yet(house: House, player: Player) -> None:
     call_id, scenario = open_call(
         house, player, Attach(404), Attach(404), Attach(frames=[SPEECH], close=(1000, ""))
@@ -55,6 +61,7 @@ def test_a_call_that_never_can_be_attached_to_is_hung_up(house: House, player: P
 
     assert call["end"] == {"reason": "not_observed", "certainty": "stated"}
     assert scenario.hung_up == 1
+    assert alarms(house, call_id) == ["call_unobserved", "call_given_up"]
 
 
 @pytest.mark.parametrize("status", [401, 403, 500])

@@ -7,9 +7,10 @@ import json
 import pytest
 
 from call_log.events import EventRow
+from observer.limits import Limits
 from observer.trouble import Trouble
 from tests.observer.test_drops import told
-from tests.observer.test_sideband import noted, open_call
+from tests.observer.test_sideband import alarms, noted, open_call
 from tests.player import Attach, Player
 from tests.processes import House, until
 
@@ -38,7 +39,7 @@ def test_a_server_error_on_an_open_sideband_is_told_once_with_the_sessions_id(
     house.ended(call_id)
 
 
-def test_a_server_error_that_closes_the_sideband_each_time_is_a_drop_and_no_storm(
+def test_a_server_error_that_closes_the_sideband_each_time_is_no_storm_and_ends_the_call_in_the_end(
     house: House, player: Player
 ) -> None:
     attaches = [
@@ -47,13 +48,14 @@ def test_a_server_error_that_closes_the_sideband_each_time_is_a_drop_and_no_stor
     ]
     call_id, scenario = open_call(house, player, *attaches)
 
-    until(lambda: len(house.events(call_id, type="error")) == 4, "four of them")
+    assert house.ended(call_id)["end"] == {"reason": "not_observed", "certainty": "stated"}
 
+    assert scenario.hung_up == 1
+    assert len(house.events(call_id, type="error")) == len(scenario.dialled) == Limits().ill_at_most
+    assert alarms(house, call_id) == ["call_given_up"]
     assert told(house, call_id).count("degraded server_error") == 1
     pauses = [b - a for a, b in zip(scenario.dialled_at, scenario.dialled_at[1:], strict=False)]
     assert all(pause >= 0.15 for pause in pauses[1:])  # never less: this observer's 200 ms, jittered
-    house.hang_up(call_id)
-    house.ended(call_id)
 
 
 @pytest.mark.parametrize(
