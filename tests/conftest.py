@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 import signal
 from collections.abc import Iterator
 
 import pytest
 
-from call_log.store import database_at
 from tests.postgres import Cluster
 from tests.processes import Emulator, House
 
@@ -36,10 +34,8 @@ def postgres() -> Iterator[Cluster]:
 @pytest.fixture
 def database(postgres: Cluster) -> Iterator[str]:
     """The URL of a fresh PostgreSQL database with current tables."""
-    name = postgres.make_database()
-    yield postgres.url(name)
-    postgres.drop(name)
-    shutil.rmtree(database_at(postgres.url(name)).lock_folder, ignore_errors=True)
+    with postgres.fresh() as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

@@ -15,12 +15,13 @@ import time
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
-from socket import SO_LINGER, SOL_SOCKET
+from socket import SO_LINGER, SO_RCVBUF, SOL_SOCKET
 from typing import Any, TypeVar
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
 WIRE = Path(__file__).parent / "wire"
+DEAF_BYTES = 4_096
 Result = TypeVar("Result")
 
 
@@ -41,7 +42,10 @@ class Attach:
     """No ping is answered."""
 
     deaf: bool = False
-    """Nothing that comes is read."""
+    """Nothing that comes is read, and little of it fits into the socket."""
+
+    replaces: bool = False
+    """The call's other sidebands are closed: it may have one only."""
 
     wire: bytes = b""
     """Goes onto the wire behind the frames as it stands, whatever the protocol says."""
@@ -93,6 +97,7 @@ class Scenario:
     heard: list[str] = field(default_factory=list)
     """What its sidebands said, as text."""
 
+    replaced: list[asyncio.Task[bool]] = field(default_factory=list)
     hung_up: int = 0
     over: bool = False
     sockets: list[web.WebSocketResponse] = field(default_factory=list)
@@ -227,6 +232,10 @@ async def _play(request: web.Request, scenario: Scenario, attach: Attach) -> web
     assert transport is not None
     if attach.deaf:
         transport.pause_reading()
+        transport.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_RCVBUF, DEAF_BYTES)
+    if attach.replaces:
+        closing = [asyncio.create_task(older.close()) for older in scenario.sockets]
+        scenario.replaced += closing
     scenario.sockets.append(socket)
     _dialled(scenario, attach)  # only now: who waits for it speaks on this socket, not on the one before
     with contextlib.suppress(ConnectionResetError):  # it may not want to hear all of it

@@ -5,6 +5,7 @@ Its default for `synchronous_commit` is off, so that a session which did not ask
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import shutil
@@ -12,11 +13,13 @@ import signal
 import socket
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 
 from call_log import migrations
+from call_log.store import database_at
 from tests.processes import until
 
 USER = "postgres"
@@ -92,6 +95,14 @@ class Cluster:
         name = f"test_{next(self._names)}"
         self.run(f"CREATE DATABASE {name} TEMPLATE {template}")
         return name
+
+    @contextlib.contextmanager
+    def fresh(self) -> Iterator[str]:
+        """The URL of a database with current tables, which is gone afterwards."""
+        name = self.make_database()
+        yield self.url(name)
+        self.drop(name)
+        shutil.rmtree(database_at(self.url(name)).lock_folder, ignore_errors=True)
 
     def drop(self, database: str) -> None:
         """End its sessions and drop it."""

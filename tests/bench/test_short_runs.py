@@ -56,7 +56,7 @@ def test_a_rollover_loses_no_call(tmp_path: Path) -> None:
         outcome = restart.run(field, calls=10, rollovers=1, connects=5)
     assert outcome.verdict.faults == {}
     (rollover,) = outcome.rollovers
-    assert rollover.lost == 0
+    assert (rollover.lost, outcome.refused) == (0, [])
     assert set(outcome.verdict.gaps) >= set(rollover.gaps)
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import itertools
 import json
+from collections.abc import Iterator
 from typing import Any, NoReturn
 
 import msgspec
@@ -28,6 +30,19 @@ def strictly(raw: bytes) -> Any:
 
     assert json.loads(raw.decode(), parse_constant=refuse) == msgspec.json.decode(raw)
     return json.loads(raw)
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def house(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, player: Player
+) -> Iterator[House]:
+    with contextlib.ExitStack() as stack:
+        more = {}
+        if request.param == "postgresql":
+            more["DATABASE_URL"] = stack.enter_context(request.getfixturevalue("postgres").fresh())
+        built = House.build(tmp_path_factory.mktemp("poisoned"), player.url, **more).start()
+        stack.callback(built.stop)
+        yield built
 
 
 @pytest.fixture(scope="module")

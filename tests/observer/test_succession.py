@@ -364,6 +364,49 @@ def test_a_paused_observer_writes_nothing_when_it_wakes_and_what_it_heard_is_not
     house.ended(call_id)
 
 
+def test_an_owner_whose_socket_was_given_to_another_does_not_take_it_back(
+    empty_house: House, player: Player
+) -> None:
+    """Where a call may have one sideband only, two who both dialled again would throw each other out for ever."""
+    house = empty_house
+    first = house.start_observer()
+    house.ready()
+    scenario = player.expect(Scenario([Attach(frames=[SPEECH]), *[Attach(replaces=True) for _ in range(9)]]))
+    call_id = house.connect(OFFER).headers["X-Call-Id"]
+    house.observed(call_id)
+    node_of(house.start_observer())
+    first.child.send_signal(signal.SIGSTOP)
+    until(lambda: len(holders(house, call_id)) == 2, "the second observer")
+    first.child.send_signal(signal.SIGCONT)
+    until(lambda: "call_lost_to_another_node" in first.said(), "the first observer's insight")
+    until(lambda: words(house, call_id), "its last word")
+    player.say(scenario, event(1))
+    until(lambda: heard(house, call_id) == ["event_1"], "the event")
+    assert [epoch for _, epoch in holders(house, call_id)] == [1, 2]
+    assert scenario.dialled == ["101", "101"]
+    house.hang_up(call_id)
+    house.ended(call_id)
+
+
+def test_a_call_that_may_have_one_sideband_only_is_handed_over(empty_house: House, player: Player) -> None:
+    house = empty_house
+    first = house.start_observer()
+    house.ready()
+    scenario = player.expect(Scenario([Attach(frames=[SPEECH]), *[Attach(replaces=True) for _ in range(9)]]))
+    call_id = house.connect(OFFER).headers["X-Call-Id"]
+    house.observed(call_id)
+    node_of(house.start_observer())
+    assert first.stop() == 0
+    house.observers.remove(first)
+    until(lambda: [epoch for _, epoch in holders(house, call_id)] == [1, 2], "the next observer")
+    player.say(scenario, event(1))
+    until(lambda: heard(house, call_id) == ["event_1"], "the event")
+    assert scenario.dialled == ["101", "101"]
+    assert set(gaps(house, call_id)) <= {"handed_over"}
+    house.hang_up(call_id)
+    house.ended(call_id)
+
+
 DIES_OF_ONE_CALL = """
 import os, signal
 from observer import record
