@@ -1,4 +1,4 @@
-"""The disk under a running observer: a flush that fails, a file that is gone, one that was replaced."""
+"""The disk under a running observer: full, a flush that fails, a file that is gone, one that was replaced."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.observer.test_succession import event, gaps, heard, holders, one_call
 from tests.player import Player
 from tests.processes import House, until
 
-SHIM = Path(__file__).parents[1] / "flush_fault.c"
+SHIM = Path(__file__).parents[1] / "disk_faults.c"
 
 
 @pytest.fixture
@@ -27,20 +27,22 @@ def house(tmp_path: Path, player: Player) -> Iterator[House]:
 
 
 @pytest.fixture
-def failing_flush(house: House, tmp_path: Path) -> Path:
-    """Whoever makes this file lets the next flush of the observer's WAL fail."""
+def faults(house: House, tmp_path: Path) -> Path:
+    """Whoever makes the file `fail`, `full` or `journal` in this folder lets the observer's disk fail, see the shim."""
     compiler = shutil.which("cc")
     if compiler is None:
-        pytest.skip("no C compiler here: a flush cannot be made to fail")
-    shim, wish = tmp_path / "flush_fault.so", tmp_path / "fail"
+        pytest.skip("no C compiler here: a disk cannot be made to fail")
+    shim = tmp_path / "disk_faults.so"
     subprocess.run([compiler, "-shared", "-fPIC", "-o", str(shim), str(SHIM), "-ldl"], check=True)
-    house.environ |= {"LD_PRELOAD": str(shim), "FAIL_FLUSH": str(wish)}
-    return wish
+    wishes = {"FAIL_FLUSH": "fail", "FULL_DISK": "full", "FULL_JOURNAL": "journal"}
+    house.environ |= {"LD_PRELOAD": str(shim)} | {name: str(tmp_path / file) for name, file in wishes.items()}
+    return tmp_path
 
 
 def test_a_flush_that_fails_is_no_commit_and_all_is_written_anew(
-    house: House, player: Player, failing_flush: Path
+    house: House, player: Player, faults: Path
 ) -> None:
+    failing_flush = faults / "fail"
     observer = house.start_observer("-c", QUICK)
     house.ready()
     call_id, scenario = one_call(house, player, attaches=1)
@@ -52,6 +54,44 @@ def test_a_flush_that_fails_is_no_commit_and_all_is_written_anew(
     assert heard(house, call_id) == [f"event_{number}" for number in range(1, 6)]
     assert (gaps(house, call_id), len(holders(house, call_id))) == ([], 1)
     assert "got an I/O error from its disk" in observer.said()
+    house.hang_up(call_id)
+    house.ended(call_id)
+
+
+def test_what_is_heard_while_the_disk_is_full_waits_in_the_journal_and_comes_by_itself(
+    house: House, player: Player, faults: Path
+) -> None:
+    observer = house.start_observer("-c", QUICK)
+    house.ready()
+    call_id, scenario = one_call(house, player, attaches=1)
+    (faults / "full").touch()
+    player.say(scenario, event(1), event(2))
+    await_journaled(house, "event_1", "event_2")
+    until(lambda: house.get("/readyz").status_code == 503, "the observer that can't renew")
+    assert heard(house, call_id) == []
+    (faults / "full").unlink()
+    house.ready()
+    player.say(scenario, event(3))
+    until(lambda: heard(house, call_id) == ["event_1", "event_2", "event_3"], "all events")
+    assert (gaps(house, call_id), len(holders(house, call_id))) == ([], 1)
+    assert "cannot grow because its disk is full; free some space" in observer.said()
+    house.hang_up(call_id)
+    house.ended(call_id)
+
+
+def test_where_the_journals_disk_is_full_too_what_is_heard_waits_in_memory(
+    house: House, player: Player, faults: Path
+) -> None:
+    observer = house.start_observer("-c", QUICK)
+    house.ready()
+    call_id, scenario = one_call(house, player, attaches=1)
+    (faults / "journal").touch()
+    (faults / "full").touch()
+    player.say(scenario, event(1), event(2))
+    until(lambda: "journal_unavailable" in observer.said(), "the alarm")
+    (faults / "full").unlink()
+    until(lambda: heard(house, call_id) == ["event_1", "event_2"], "all events")
+    assert (gaps(house, call_id), len(holders(house, call_id))) == ([], 1)
     house.hang_up(call_id)
     house.ended(call_id)
 
