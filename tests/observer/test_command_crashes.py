@@ -182,6 +182,42 @@ def unanswered(web_of_player: House, player: Player) -> tuple[str, Scenario]:
     return whose_holder_died(web_of_player, "a command is sent", INSTRUCTIONS), scenario
 
 
+STOPS = """
+import os, signal
+from observer import commands
+from observer.__main__ import main
+commit = commands.Commands._commit_to
+async def stopped(self, pending):
+    state = await commit(self, pending)
+    os.kill(os.getpid(), signal.SIGSTOP)
+    return state
+commands.Commands._commit_to = stopped
+main()
+"""
+
+
+def test_a_holder_that_was_paused_before_a_commands_bytes_left_does_not_send_them(
+    web_of_player: House, player: Player
+) -> None:
+    """Its call is another's when it wakes."""
+    house = web_of_player
+    scenario = player.expect(Scenario([Attach(frames=[SPEECH]), Attach(frames=[SPEECH])]))
+    paused = house.start_observer("-c", STOPS)
+    house.ready()
+    call_id = str(house.connect(OFFER).headers["X-Call-Id"])
+    house.observed(call_id)
+    start_heir(house, SHORT_ANSWERS)
+    assert house.command(call_id, INSTRUCTIONS).status_code == 202
+    until(lambda: len(scenario.dialled) == 2, "the next holder")
+    paused.child.send_signal(signal.SIGCONT)
+    until(lambda: "call_lost_to_another_node" in paused.said(), "its insight")
+    settled = house.settled(call_id, "mine")
+    assert (settled["state"], settled["code"]) == ("unknown", "holder_changed")
+    assert '"event_id": "mine"' not in "".join(scenario.heard)
+    house.hang_up(call_id)
+    house.ended(call_id)
+
+
 def test_nobody_waits_to_speak_for_what_would_not_go_out_once_more_in_any_case(
     web_of_player: House, unanswered: tuple[str, Scenario]
 ) -> None:
