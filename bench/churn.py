@@ -1,18 +1,24 @@
-"""Calls that come and go all the time, at a steady pace, whatever happens to the web meanwhile.
+"""`python -m bench.churn --calls 500 --connects 20 --seconds 30`: how long a caller waits for an answer.
 
-Knows the pace and what each call met. A call lasts a while and is then hung up through the web.
+And what other benches let happen meanwhile: calls that come and go all the time, at a steady pace. Knows the pace and
+what each call met. A call lasts a while and is then hung up through the web.
 """
 
 from __future__ import annotations
 
+import argparse
+import sys
+import tempfile
 import threading
 import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import requests
 
-from bench.field import CALLERS, OFFER, Field
+from bench.field import CALLERS, OFFER, Field, put_up
+from bench.figures import tell_machine, tell_spread, tell_verdict
 
 LASTS_SECONDS = 10.0
 
@@ -27,6 +33,9 @@ class Churn:
         self._callers = ThreadPoolExecutor(CALLERS)
         self._thread = threading.Thread(target=self._run, name="churn")
         self.opened = 0
+        self.waited: list[float] = []
+        """Milliseconds until each answer."""
+
         self.refused: list[str] = []
 
     def __enter__(self) -> Churn:
@@ -53,11 +62,13 @@ class Churn:
                 self._callers.submit(self._hang_up_one, self._open.popleft()[1])
 
     def _open_one(self) -> None:
+        asked_at = time.monotonic()
         try:
             answer = self._field.house.connect(OFFER)
         except requests.RequestException as error:
             self.refused.append(type(error).__name__)
             return
+        self.waited.append((time.monotonic() - asked_at) * 1000)
         if answer.status_code != 201:
             said = answer.json()
             self.refused.append(f"{answer.status_code} {said['code']}: {said['detail']}")
@@ -73,3 +84,36 @@ class Churn:
             was_heard = False
         if not was_heard:
             self._open.append((time.monotonic(), call_id))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--calls", type=int, default=500, help="that are open all the time")
+    parser.add_argument("--rate", type=float, default=1.0, help="events per second of each call")
+    parser.add_argument("--connects", type=float, default=20.0, help="calls opened per second meanwhile")
+    parser.add_argument("--seconds", type=float, default=30.0)
+    parser.add_argument("--database-url", default=None)
+    asked = parser.parse_args()
+    tell_machine(
+        f"{asked.calls} calls × {asked.rate:g} events/s, {asked.connects:g} more come and go each second"
+    )
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        put_up(Path(folder), rate=asked.rate, database_url=asked.database_url) as field,
+    ):
+        field.open(asked.calls, asked.connects)
+        with Churn(field, asked.connects) as churn:
+            time.sleep(asked.seconds)
+        field.silence()
+        field.end()
+        verdict = field.judge()[0]
+    tell_spread("asked → answered, ms", churn.waited)
+    print(f"calls refused              {len(churn.refused):9}")
+    for met in sorted(set(churn.refused)):
+        print(f"    {churn.refused.count(met)} times {met}")
+    tell_verdict(verdict)
+    sys.exit(not verdict.is_good)
+
+
+if __name__ == "__main__":
+    main()

@@ -62,9 +62,8 @@ class Database(Protocol):
     def lock_folder(self) -> Path:
         """The folder of this machine for lock files and journals."""
 
-    @property
-    def others_turn(self) -> float:
-        """Seconds that whoever writes all the time leaves to others between two transactions."""
+    def others_turn(self, had: float) -> float:
+        """Seconds that whoever writes all the time leaves to others behind a transaction that took so many."""
 
     def prepare(self) -> None:
         """Make the folders that are needed. Raises StoreUnavailable."""

@@ -49,8 +49,6 @@ _IN_THE_WAY = text("""
 class Server:
     """One database on a server, as all sessions of this process use it."""
 
-    others_turn = 0.0
-
     def __init__(self, place: Place, patience: float, longest: float) -> None:
         self.place, self.name, self._patience = place, place.name, patience
         self._bounds = Bounds.of(patience, longest)
@@ -65,6 +63,10 @@ class Server:
     def lock_folder(self) -> Path:
         """Below the working folder, one for each database: journals of one must not be drained into another."""
         return Path("var", "observer", hashlib.sha256(self.place.key.encode()).hexdigest()[:16]).absolute()
+
+    def others_turn(self, had: float) -> float:
+        """Transactions of several processes go on beside each other."""
+        return 0.0
 
     def prepare(self) -> None:
         """Nothing: nodes make the folder of their locks, and the web needs none."""
