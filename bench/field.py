@@ -64,9 +64,13 @@ class Field:
         with self.store.reading() as db:
             return len(nodes.live(db))
 
+    def speak(self, rate: float) -> None:
+        """From now on each call says so many events per second."""
+        self._direct(events_per_second=rate)
+
     def silence(self) -> None:
         """Nobody says anything more; returns when each call is attached and all that was said is in the log."""
-        self._direct(events_per_second=0)
+        self.speak(0)
         self.all_observed()
         seen = -1
         while seen != len(self.reader.sightings):

@@ -1,7 +1,8 @@
 """`python -m bench.load --calls 500 --rate 5 --seconds 600`: what many calls cost, and how soon each event is durable.
 
 An emulator, one web and one observer on this machine. Sent → durable is from the emulator's sending to the moment at
-which another process's reader, that looks every few milliseconds, sees the event in the store.
+which another process's reader, that looks every few milliseconds, sees the event in the store; of what is said once all
+calls are open.
 """
 
 from __future__ import annotations
@@ -47,32 +48,49 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=5.0, help="events per second of each call")
     parser.add_argument("--seconds", type=float, default=600.0)
     parser.add_argument("--opened-per-second", type=float, default=20.0)
+    parser.add_argument(
+        "--opening-rate", type=float, help="events per second of each call until all are open"
+    )
     parser.add_argument("--database-url", default=None)
     asked = parser.parse_args()
     tell_machine(f"{asked.calls} calls × {asked.rate:g} events/s, {asked.seconds:g} s")
     with tempfile.TemporaryDirectory() as folder:
         outcome = run(
-            Path(folder), asked.calls, asked.rate, asked.seconds, asked.opened_per_second, asked.database_url
+            Path(folder),
+            asked.calls,
+            asked.rate,
+            asked.seconds,
+            asked.opened_per_second,
+            asked.database_url,
+            asked.opening_rate,
         )
     tell(outcome, asked.calls)
     sys.exit(not outcome.verdict.is_good)
 
 
 def run(
-    folder: Path, calls: int, rate: float, seconds: float, per_second: float, database_url: str | None = None
+    folder: Path,
+    calls: int,
+    rate: float,
+    seconds: float,
+    per_second: float,
+    database_url: str | None = None,
+    opening_rate: float | None = None,
 ) -> Outcome:
-    with put_up(folder, rate=rate, database_url=database_url) as field:
+    with put_up(folder, rate=opening_rate or rate, database_url=database_url) as field:
         looks = [look(field)]
         field.open(calls, per_second)
         field.all_observed()
         looks.append(look(field))
+        field.speak(rate)
+        began = time.time() * 1000
         for _ in range(2):
             time.sleep(seconds / 2)
             looks.append(look(field))
         field.silence()
         field.end()
         verdict, true = field.judge()
-    return Outcome(verdict, latencies(true, field.reader.sightings), looks)
+    return Outcome(verdict, latencies(true, field.reader.sightings, began), looks)
 
 
 def look(field: Field) -> Look:
@@ -83,11 +101,16 @@ def look(field: Field) -> Look:
     return Look({name: usage(pid) for name, pid in pids.items()}, wal)
 
 
-def latencies(true: list[Truth], sightings: Sightings) -> list[float]:
-    """Milliseconds from the sending of each event to its first sight in the store, in the order of sending."""
+def latencies(true: list[Truth], sightings: Sightings, since: float) -> list[float]:
+    """Milliseconds from the sending of each event, `since` then (UTC milliseconds), to its first sight in the store, in
+    the order of sending."""
     seen = sightings.first_seen()
     sent = (pair for one in true for pair in zip(one.sent_at, one.sent.event_ids, strict=True))
-    return [seen[event_id] - sent_at for sent_at, event_id in sorted(sent) if event_id in seen]
+    return [
+        seen[event_id] - sent_at
+        for sent_at, event_id in sorted(sent)
+        if sent_at >= since and event_id in seen
+    ]
 
 
 def tell(outcome: Outcome, calls: int) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 import signal
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -52,6 +54,14 @@ def house(tmp_path_factory: pytest.TempPathFactory, emulator: Emulator) -> Itera
     running = House.build(tmp_path_factory.mktemp("house"), emulator.url).start()
     yield running
     running.stop()
+
+
+@pytest.fixture
+def seed() -> int:
+    """A new seed in every run; pytest shows it with a failure."""
+    seed = random.randrange(2**32)
+    sys.stdout.write(f"seed {seed}\n")
+    return seed
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -1,8 +1,6 @@
 """A fresh call log per test, and the few steps that bring a call to where a test begins."""
 
 import itertools
-import random
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
@@ -128,14 +126,6 @@ def kill(db: Connection, node_id: str) -> None:
 @pytest.fixture(name="kill")
 def kill_fixture() -> Callable[[Connection, str], None]:
     return kill
-
-
-@pytest.fixture
-def seed() -> int:
-    """A new seed in every run; pytest shows it with a failure."""
-    seed = random.randrange(2**32)
-    sys.stdout.write(f"seed {seed}\n")
-    return seed
 
 
 @pytest.fixture
