@@ -11,7 +11,7 @@ import contextlib
 import json
 from collections.abc import Callable
 from functools import partial
-from typing import cast
+from typing import TypeVar, cast
 
 import structlog
 
@@ -22,7 +22,7 @@ from call_log.inbox import Message
 from call_log.inheritance import Inheritance
 from call_log.recording import say_last_word
 from call_log.states import EndReason
-from call_log.store import StoreUnavailable
+from call_log.store import Connection, StoreUnavailable
 from observer import ending
 from observer.attempts import Attempts
 from observer.caps import CapWatch
@@ -43,6 +43,8 @@ from observer.tools import Tools
 from realtime.fields import Event
 
 log = structlog.get_logger()
+
+Result = TypeVar("Result")
 
 OBSERVER = "observer"
 LEAVING = "leaving"
@@ -191,7 +193,8 @@ class ObservedCall:
         self._guard.close()
 
     async def _say_the_last_word(self) -> None:
-        """Tell whoever holds the call now whether it has all that was heard here, behind the rows that it gets."""
+        """Tell whoever holds the call now whether it has all that was heard here, behind the rows that it gets; as soon
+        as the store takes it, for as long as anybody waits for it."""
         await self.record.settled()
         say = partial(
             say_last_word,
@@ -200,8 +203,9 @@ class ObservedCall:
             word=self._presence.last_word(),
             at=self.record.clock(),
         )
-        with contextlib.suppress(StoreUnavailable):
-            await self._line.writer.run(say)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._line.limits.last_word):
+                await self._write(say)
 
     async def give_up(self) -> None:
         """Our own code fails on this call: nobody watches it, so it must not run on."""
@@ -406,16 +410,17 @@ class ObservedCall:
     async def _save(self, **changes: object) -> None:
         """Change the call's row, behind all that was heard before, as soon as the store takes it."""
         await self.record.settled()
-        while True:
-            try:
-                return await self._try_to_save(**changes)
-            except StoreUnavailable:
-                await asyncio.sleep(STORE_RETRY_SECONDS)
-
-    async def _try_to_save(self, **changes: object) -> None:
         update: Callable[..., bool] = calls.update_held
         change = partial(
             update, number=self.call.number, epoch=self.call.epoch, node_id=self._line.node_id, **changes
         )
-        if not await self._line.writer.run(change):
+        if not await self._write(change):
             self._log.info("change_refused", changes=sorted(changes))
+
+    async def _write(self, statement: Callable[[Connection], Result]) -> Result:
+        """Run it as soon as the store takes it."""
+        while True:
+            try:
+                return await self._line.writer.run(statement)
+            except StoreUnavailable:
+                await asyncio.sleep(STORE_RETRY_SECONDS)
