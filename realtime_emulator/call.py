@@ -74,6 +74,9 @@ class Call(ABC):
         """Say so many events per second by itself. Raises `Mistake` where that cannot be."""
         raise NO_PACE
 
+    def fall_silent(self) -> None:  # noqa: B027 — most calls only answer
+        """Say nothing more of one's own accord."""
+
     async def close(self) -> None:
         """End what runs on the call."""
         await self._tasks.end()

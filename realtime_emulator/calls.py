@@ -103,6 +103,7 @@ class Calls:
         """Only the first ending counts. The call cannot be found any more when this returns."""
         if self._open.pop(opened.id, None) is None:
             return
+        opened.call.fall_silent()  # before its end is noted: closing comes a moment later
         record = opened.call.line.record
         record.ended_at, record.ended_by = self._ledger.now(), by
         log.info("call_ended", call=opened.id, by=by)

@@ -94,7 +94,6 @@ class QuietCall(Call):
             self.begin()
 
     def fall_silent(self) -> None:
-        """Nothing more is said by itself."""
         self._chatter.over = True
 
     async def close(self) -> None:
