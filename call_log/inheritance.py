@@ -6,7 +6,7 @@ It knows how a log ends and whether there are commands; what they mean is the ne
 
 import json
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, select
 
@@ -33,6 +33,11 @@ class LastWord(NamedTuple):
     reason: str = ""
     ours: bool = True
     after_hang_up: bool = False
+
+    @classmethod
+    def read(cls, said: Mapping[str, Any]) -> "LastWord":
+        """Of what was written, perhaps by a version that writes less, or more."""
+        return cls(**{name: said[name] for name in cls._fields if name in said})
 
 
 class Inheritance(NamedTuple):
@@ -64,6 +69,4 @@ def _of(db: Connection, number: int, last_seq: int, has_commands: bool) -> Inher
 def _word(db: Connection, number: int, seq: int, at: int) -> LastWord:
     body = db.scalar(select(events.c.body).where(events.c.number == number, events.c.seq == seq))
     said = json.loads(body or b"{}")
-    # An earlier version wrote code and reason alone.
-    known = {name: said[name] for name in LastWord._fields if name in said}
-    return LastWord(**{"whole": True, "until_at": at} | known)
+    return LastWord.read({"whole": True, "until_at": at} | said)

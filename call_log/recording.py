@@ -79,7 +79,7 @@ def say_last_word(db: Connection, number: int, node_id: str, word: LastWord, *, 
 def handed_on(message: Message) -> Late:
     """What is in a message of `hand_on` or `say_last_word`."""
     said = json.loads(message.body or "{}")
-    word = LastWord(**said["word"]) if said.get("word") else None
+    word = LastWord.read(said["word"]) if said.get("word") else None
     return Late([journal.loads(text.encode()) for text in said.get("rows", ())], word)
 
 

@@ -1,5 +1,6 @@
 """How rows get in: behind the fence, and what a lost holder heard goes to the next one."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -117,6 +118,7 @@ def test_a_last_word_reaches_whoever_holds_the_call_and_nobody_when_it_is_over(
         calls.claim(db, "n2", limit=1, at=AT, free_locks={"n1"})
         say_last_word(db, call.number, "n1", said, at=AT)
         (word,) = inbox.waiting(db, "n2")
+        later = replace(word, body=str(word.body).replace('"whole"', '"of_a_later_version": 7, "whole"'))
         inbox.take(db, {word.id: 2}, at=AT)
         calls.update_held(
             db,
@@ -131,3 +133,4 @@ def test_a_last_word_reaches_whoever_holds_the_call_and_nobody_when_it_is_over(
         say_last_word(db, call.number, "n1", said, at=AT)
         assert inbox.waiting(db, "n2") == []
     assert (handed_on(word).rows, handed_on(word).word, word.by) == ([], said, "n1")
+    assert handed_on(later).word == said
