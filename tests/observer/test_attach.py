@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from email.utils import formatdate
 
 import pytest
@@ -26,7 +25,7 @@ def test_a_refusal_keeps_the_upstreams_words_but_no_secret(house: House, player:
 
 
 @pytest.mark.parametrize("status", [429, 503])
-@pytest.mark.parametrize("wait", ["0", "1", formatdate(time.time() - 100, usegmt=True)])
+@pytest.mark.parametrize("wait", ["0", "1", formatdate(0, usegmt=True)])
 def test_retry_after_is_obeyed_as_seconds_and_as_a_date(
     house: House, player: Player, status: int, wait: str
 ) -> None:
