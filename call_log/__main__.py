@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from call_log import backup, migrations, verify
+from call_log import backup, migrations, revisions, verify
 from call_log.backup import CannotCopy
 from call_log.errors import SchemaBehind, StoreUnavailable
 from call_log.seal import BadKey, Seal
@@ -71,7 +71,7 @@ def _upgrade(url: str, _: argparse.Namespace) -> str:
 
 def _check(url: str, _: argparse.Namespace) -> str:
     database = database_at(url)
-    is_ahead = migrations.require_current(database)
+    is_ahead = revisions.require_current(database)
     migrations.require_sound(database)
     if is_ahead:
         return "the tables are those of a later version of Switchboard, which added to them; this one can use them"

@@ -11,13 +11,13 @@ from pathlib import Path
 from sqlalchemy import Connection as Connection
 from sqlalchemy import Engine, select
 
+from call_log import revisions
 from call_log.clock import DatabaseClock
 from call_log.database import LONGEST_SECONDS, PATIENCE_SECONDS, Database
 from call_log.database import News as News
 from call_log.database import Watch as Watch
 from call_log.errors import SchemaBehind as SchemaBehind
 from call_log.errors import StoreUnavailable as StoreUnavailable
-from call_log.postgres import Server
 from call_log.sqlite import File
 
 
@@ -30,6 +30,8 @@ def database_at(url: str, patience: float = PATIENCE_SECONDS, longest: float = L
     if kind == "sqlite":
         return File.at(url, patience)
     if kind in ("postgresql", "postgres"):
+        from call_log.postgres import Server  # its driver takes 0.15 s to import, and a file needs none
+
         return Server.at(url, patience, longest)
     raise StoreUnavailable(
         f"DATABASE_URL names {kind}; write sqlite:///var/switchboard.db, "
@@ -69,9 +71,7 @@ class Store:
 
     def require_current(self) -> None:
         """Raises SchemaBehind, with the command that helps, when the tables are older than this code."""
-        from call_log import migrations  # alembic takes 0.2 s to import, and only the start needs it
-
-        migrations.require_current(self._database)
+        revisions.require_current(self._database)
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Connection]:

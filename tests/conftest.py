@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import signal
 import sys
 from collections.abc import Iterator
 
 import pytest
+import structlog
 
 from tests.postgres import Cluster
 from tests.processes import Emulator, House
@@ -19,6 +21,17 @@ def ctrl_c() -> None:
     they start would inherit that."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def logging_of_its_own() -> Iterator[None]:
+    """A web that a test makes configures the logging of its whole process: the next test would inherit it."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers, root.level = handlers, level
+    structlog.reset_defaults()
+    structlog.contextvars.clear_contextvars()
 
 
 @pytest.fixture(scope="session")

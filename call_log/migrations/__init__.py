@@ -7,15 +7,13 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
+from call_log import revisions
 from call_log.database import Database
 from call_log.errors import SchemaBehind, StoreUnavailable
 from call_log.store import database_at
-
-UPGRADE = "python -m call_log upgrade"
 
 PATIENCE_SECONDS = 10.0
 """Everybody who wants a table that is to be changed waits as long as we do."""
@@ -34,7 +32,7 @@ def upgrade(url: str, patience: float = PATIENCE_SECONDS) -> list[str]:
     require_sound(database)
     with database.migrating() as db:
         steps = _missing_steps(db)
-        if _is_ahead(db):
+        if revisions.is_ahead(db):
             raise SchemaBehind(
                 f"The call log {database.name} was upgraded by a later version of Switchboard; "
                 "install that version, for this one cannot take its steps back."
@@ -57,29 +55,9 @@ def require_sound(database: Database) -> None:
         )
 
 
-def require_current(database: Database) -> bool:
-    """Raises SchemaBehind when steps are missing. Tables that are newer than the code pass: old processes
-    must be able to start while a new version is rolled out. Returns whether they are."""
-    with database.inspecting() as db:
-        missing, ahead = _missing_steps(db), _is_ahead(db)
-    if missing:
-        raise SchemaBehind(f"The call log {database.name} is {len(missing)} step(s) behind; run: {UPGRADE}")
-    return ahead
-
-
 def _missing_steps(db: Connection) -> list[str]:
-    if _is_ahead(db):
-        return []
-    revision = MigrationContext.configure(db).get_current_revision()
-    steps = ScriptDirectory.from_config(_config()).iterate_revisions("head", revision or "base")
-    return [f"{step.revision}: {step.doc}" for step in reversed(list(steps))]
-
-
-def _is_ahead(db: Connection) -> bool:
-    """Whether the database is at a revision that this code has never heard of."""
-    revision = MigrationContext.configure(db).get_current_revision()
-    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
-    return revision is not None and revision not in known
+    documented = ScriptDirectory.from_config(_config())
+    return [f"{step}: {documented.get_revision(step).doc}" for step in revisions.missing(db)]
 
 
 def _config() -> Config:

@@ -13,11 +13,12 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine
 
-from call_log import calls, events, migrations, schema
+from call_log import calls, events, migrations, revisions, schema
 from call_log.lock import FileLock
-from call_log.store import SchemaBehind, Store, StoreUnavailable
+from call_log.store import SchemaBehind, Store, StoreUnavailable, database_at
 from tests.call_log.conftest import only
 
 ROOT = Path(__file__).parents[2]
@@ -117,6 +118,31 @@ def test_an_empty_database_is_behind(tmp_path: Path) -> None:
     sqlite3.connect(tmp_path / "switchboard.db").close()
     with pytest.raises(SchemaBehind, match=rf"{STEPS} step\(s\) behind; run: python -m call_log upgrade"):
         Store(f"sqlite:///{tmp_path}/switchboard.db").require_current()
+
+
+def test_the_steps_that_a_process_counts_are_those_that_alembic_takes() -> None:
+    steps = ScriptDirectory.from_config(migrations._config()).iterate_revisions("head", "base")
+    assert [step.revision for step in steps] == revisions.KNOWN[::-1]
+
+
+def test_what_is_missing_is_what_comes_behind_the_last_step(tmp_path: Path) -> None:
+    _upgrade_to("0004", tmp_path / "switchboard.db")
+    with database_at(f"sqlite:///{tmp_path}/switchboard.db").inspecting() as db:
+        assert revisions.missing(db) == [step for step in revisions.KNOWN if step > "0004"]
+        assert not revisions.is_ahead(db)
+
+
+@only("sqlite")
+def test_who_starts_on_a_file_waits_neither_for_a_servers_driver_nor_for_alembic(url: str) -> None:
+    starts = (
+        "import sys, observer.__main__; from call_log.store import Store\n"
+        f"Store({url!r}).require_current()\n"
+        "print(sys.modules.keys() & {'psycopg', 'alembic'})"
+    )
+    started = subprocess.run(
+        [sys.executable, "-c", starts], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert started.stdout == "set()\n"
 
 
 def test_a_newer_database_serves_an_older_code_but_is_not_taken_back(store: Store, url: str) -> None:

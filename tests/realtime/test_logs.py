@@ -6,7 +6,7 @@ import io
 import json
 import logging
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -21,9 +21,8 @@ Lines = Callable[[], list[dict[str, Any]]]
 
 
 @pytest.fixture
-def lines() -> Iterator[Lines]:
-    root, buffer = logging.getLogger(), io.StringIO()
-    before = (list(root.handlers), root.level)
+def lines() -> Lines:
+    buffer = io.StringIO()
 
     def read() -> list[dict[str, Any]]:
         logging.getLogger().handlers[0].flush()
@@ -32,9 +31,7 @@ def lines() -> Iterator[Lines]:
         return [json.loads(line) for line in out.splitlines()]
 
     configure("debug", buffer)
-    yield read
-    root.handlers, root.level = before[0], before[1]
-    structlog.reset_defaults()
+    return read
 
 
 def configure(level: str, buffer: io.StringIO) -> None:
