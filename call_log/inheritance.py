@@ -5,21 +5,40 @@ It knows how a log ends and whether there are commands; what they mean is the ne
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from operator import attrgetter
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, bindparam, case, select
 
-from call_log.schema import commands, events
+from call_log.schema import calls, commands, events
 
 ROWS = 20
 """So far back it is looked whether the last holder left."""
 _HOLDERS = ("observer.attached", "observer.detached")
-_LAST = (
-    select(events.c.seq, events.c.at, events.c.source, events.c.type)
-    .where(events.c.number == bindparam("call"), events.c.seq > bindparam("behind"))
-    .order_by(events.c.seq)
+_ENDS = (
+    select(
+        events.c.number,
+        events.c.at,
+        events.c.source,
+        events.c.type,
+        case((events.c.type.in_(_HOLDERS), events.c.body)).label("body"),
+    )
+    .join(calls, (events.c.number == calls.c.number) & (events.c.seq > calls.c.last_seq - ROWS))
+    .where(calls.c.number.in_(bindparam("numbers", expanding=True)))
+    .order_by(events.c.number, events.c.seq)
 )
+
+
+class _Line(NamedTuple):
+    """Of the end of a log; `body` only where a holder attached or left."""
+
+    number: int
+    at: int
+    source: str
+    type: str
+    body: bytes | None
 
 
 class LastWord(NamedTuple):
@@ -55,18 +74,17 @@ def of(db: Connection, last_seqs: Mapping[int, int]) -> dict[int, Inheritance]:
     if not held:
         return {}
     commanded = set(db.scalars(select(commands.c.number).where(commands.c.number.in_(held)).distinct()))
-    return {number: _of(db, number, last_seq, number in commanded) for number, last_seq in held.items()}
+    lines = map(_Line._make, db.execute(_ENDS, {"numbers": list(held)}))
+    ends = {number: list(end) for number, end in groupby(lines, key=attrgetter("number"))}
+    return {number: _of(ends.get(number, []), number in commanded) for number in held}
 
 
-def _of(db: Connection, number: int, last_seq: int, has_commands: bool) -> Inheritance:
-    rows = db.execute(_LAST, {"call": number, "behind": last_seq - ROWS}).all()
-    held = [row for row in rows if row.source == "observer" and row.type in _HOLDERS]
+def _of(end: Sequence[_Line], has_commands: bool) -> Inheritance:
+    held = [line for line in end if line.source == "observer" and line.type in _HOLDERS]
     was_left = bool(held) and held[-1].type == "observer.detached"
-    word = _word(db, number, held[-1].seq, held[-1].at) if was_left else None
-    return Inheritance(rows[-1].at if rows else None, word, has_commands)
+    return Inheritance(end[-1].at if end else None, _word(held[-1]) if was_left else None, has_commands)
 
 
-def _word(db: Connection, number: int, seq: int, at: int) -> LastWord:
-    body = db.scalar(select(events.c.body).where(events.c.number == number, events.c.seq == seq))
-    said = json.loads(body or b"{}")
-    return LastWord.read({"whole": True, "until_at": at} | said)
+def _word(detached: _Line) -> LastWord:
+    said = json.loads(detached.body or b"{}")
+    return LastWord.read({"whole": True, "until_at": detached.at} | said)
