@@ -12,7 +12,7 @@ from call_log.schema import commands
 from call_log.store import Connection, Store
 
 AT = 1_795_000_000_000
-LEFT = {"code": 1000, "until_at": AT + 2, "ours": False}
+LEFT: dict[str, Any] = {"code": 1000, "until_at": AT + 2, "ours": False}
 WORD = LastWord(whole=True, until_at=AT + 2, code=1000, ours=False)
 
 
