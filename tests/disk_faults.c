@@ -3,7 +3,8 @@
 
    $FAIL_FLUSH: the next flush of a SQLite WAL fails with EIO, as on a dying disk; the file is removed.
    $FULL_DISK: as long as it is there, nothing can be written to a database or its WAL (ENOSPC); nor to a journal,
-   where $FULL_JOURNAL is there. */
+   where $FULL_JOURNAL is there.
+   $READ_ONLY_DISK: the same with EROFS, as after the kernel has found a fault in the file system. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -32,9 +33,12 @@ static int fails(int fd) {
     return wish != NULL && ends(fd, "-wal") && unlink(wish) == 0;
 }
 
-static int is_full(int fd) {
-    if (is_there("FULL_DISK") && (ends(fd, "-wal") || ends(fd, ".db"))) return 1;
-    return is_there("FULL_JOURNAL") && ends(fd, ".journal");
+/* What a write is refused with; 0 where it is not. */
+static int refusal(int fd) {
+    int is_of_database = ends(fd, "-wal") || ends(fd, ".db");
+    if (is_of_database && is_there("READ_ONLY_DISK")) return EROFS;
+    if (is_of_database && is_there("FULL_DISK")) return ENOSPC;
+    return is_there("FULL_JOURNAL") && ends(fd, ".journal") ? ENOSPC : 0;
 }
 
 int fdatasync(int fd) {
@@ -48,11 +52,13 @@ int fsync(int fd) {
 }
 
 ssize_t write(int fd, const void *from, size_t count) {
-    if (is_full(fd)) { errno = ENOSPC; return -1; }
+    int refused = refusal(fd);
+    if (refused) { errno = refused; return -1; }
     return ((ssize_t (*)(int, const void *, size_t))dlsym(RTLD_NEXT, "write"))(fd, from, count);
 }
 
 ssize_t pwrite64(int fd, const void *from, size_t count, off64_t at) {
-    if (is_full(fd)) { errno = ENOSPC; return -1; }
+    int refused = refusal(fd);
+    if (refused) { errno = refused; return -1; }
     return ((ssize_t (*)(int, const void *, size_t, off64_t))dlsym(RTLD_NEXT, "pwrite64"))(fd, from, count, at);
 }

@@ -1,4 +1,4 @@
-"""The disk under a running observer: full, a flush that fails, a file that is gone, one that was replaced."""
+"""The disk under a running observer: full, read-only, a flush that fails, a file that is gone, or was replaced."""
 
 from __future__ import annotations
 
@@ -28,13 +28,19 @@ def house(tmp_path: Path, player: Player) -> Iterator[House]:
 
 @pytest.fixture
 def faults(house: House, tmp_path: Path) -> Path:
-    """Whoever makes the file `fail`, `full` or `journal` in this folder lets the observer's disk fail, see the shim."""
+    """Whoever makes the file `fail`, `full`, `read_only` or `journal` in this folder lets the observer's disk fail: see
+    the shim."""
     compiler = shutil.which("cc")
     if compiler is None:
         pytest.skip("no C compiler here: a disk cannot be made to fail")
     shim = tmp_path / "disk_faults.so"
     subprocess.run([compiler, "-shared", "-fPIC", "-o", str(shim), str(SHIM), "-ldl"], check=True)
-    wishes = {"FAIL_FLUSH": "fail", "FULL_DISK": "full", "FULL_JOURNAL": "journal"}
+    wishes = {
+        "FAIL_FLUSH": "fail",
+        "FULL_DISK": "full",
+        "READ_ONLY_DISK": "read_only",
+        "FULL_JOURNAL": "journal",
+    }
     house.environ |= {"LD_PRELOAD": str(shim)} | {name: str(tmp_path / file) for name, file in wishes.items()}
     return tmp_path
 
@@ -58,23 +64,30 @@ def test_a_flush_that_fails_is_no_commit_and_all_is_written_anew(
     house.ended(call_id)
 
 
-def test_what_is_heard_while_the_disk_is_full_waits_in_the_journal_and_comes_by_itself(
-    house: House, player: Player, faults: Path
+@pytest.mark.parametrize(
+    ("disk", "alarm"),
+    [
+        ("full", "cannot grow because its disk is full; free some space"),
+        ("read_only", "got an I/O error from its disk"),
+    ],
+)
+def test_what_is_heard_while_the_disk_takes_nothing_waits_in_the_journal_and_comes_by_itself(
+    house: House, player: Player, faults: Path, disk: str, alarm: str
 ) -> None:
     observer = house.start_observer("-c", QUICK)
     house.ready()
     call_id, scenario = one_call(house, player, attaches=1)
-    (faults / "full").touch()
+    (faults / disk).touch()
     player.say(scenario, event(1), event(2))
     await_journaled(house, "event_1", "event_2")
     until(lambda: house.get("/readyz").status_code == 503, "the observer that can't renew")
     assert heard(house, call_id) == []
-    (faults / "full").unlink()
+    (faults / disk).unlink()
     house.ready()
     player.say(scenario, event(3))
     until(lambda: heard(house, call_id) == ["event_1", "event_2", "event_3"], "all events")
     assert (gaps(house, call_id), len(holders(house, call_id))) == ([], 1)
-    assert "cannot grow because its disk is full; free some space" in observer.said()
+    assert alarm in observer.said()
     house.hang_up(call_id)
     house.ended(call_id)
 
