@@ -12,10 +12,11 @@ import pytest
 from call_log import journal
 from call_log.store import database_at
 from tests.black_hole import Wire
+from tests.observer.test_command_crashes import INSTRUCTIONS
 from tests.observer.test_outages import QUICK, await_heard, await_journaled, journals
 from tests.observer.test_sideband import OFFER
 from tests.observer.test_succession import event, gaps, heard, holders, node_of, one_call
-from tests.player import Player
+from tests.player import Player, Scenario
 from tests.processes import House, Process, until
 
 
@@ -74,6 +75,31 @@ def test_who_is_cut_off_from_the_store_alone_writes_nothing_stale_and_hands_on_w
     until(lambda: journaled(wire) == [], "the empty journal")
     house.hang_up(call_id)
     house.ended(call_id)
+
+
+def test_who_is_cut_off_does_not_send_what_it_was_about_to_send(
+    house: House, player: Player, wire: Wire, database: str
+) -> None:
+    """Its sideband stands, and its journal has the line; whether the call is still its own, only the store knows."""
+    call_id, scenario = one_call(house, player, attaches=2)
+    house.start_observer("-c", QUICK)
+    with psycopg.connect(database) as somebody:
+        somebody.execute("SELECT FROM calls WHERE call_id = %s FOR NO KEY UPDATE", (call_id,))
+        assert house.command(call_id, INSTRUCTIONS).status_code == 202
+        until(lambda: "mine" in journaled(wire), "the holder that is about to send")
+        wire.cut()
+    until(lambda: times_sent(scenario) == 1, "the second observer's sending")
+    assert len(scenario.sockets) == 2 and not scenario.sockets[0].closed
+    wire.mend()
+    until(lambda: scenario.sockets[0].closed, "the end of the first one's sideband")
+    until(lambda: journaled(wire) == [], "the empty journal")
+    assert times_sent(scenario) == 1
+    house.hang_up(call_id)
+    house.ended(call_id)
+
+
+def times_sent(scenario: Scenario) -> int:
+    return sum('"event_id": "mine"' in said for said in scenario.heard)
 
 
 def _speaks_for_itself_again(house: House, player: Player, first: Process, second: Process) -> None:
