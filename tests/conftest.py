@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import random
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 import structlog
 
 from tests.postgres import Cluster
 from tests.processes import Emulator, House
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Tests run in two processes. While one of them has a browser and its sound, the other one waits: sound can not."""
+    folder = item.config.cache.mkdir("turns")
+    needs_all = "journeys" in item.path.parts
+    with (folder / "next").open("w") as turn, (folder / "machine").open("w") as machine:
+        fcntl.flock(turn, fcntl.LOCK_EX)  # whoever waits for the whole machine is not passed by
+        fcntl.flock(machine, fcntl.LOCK_EX if needs_all else fcntl.LOCK_SH)
+        fcntl.flock(turn, fcntl.LOCK_UN)
+        return (yield)
 
 
 @pytest.fixture(scope="session", autouse=True)
