@@ -1,4 +1,5 @@
-"""`python -m bench.append`: rows per second through events.append, and how long a claim of 500 calls takes."""
+"""`python -m bench.append`: rows per second through events.append, and how long it takes to claim 500 calls and to
+read what their earlier holders left."""
 
 from __future__ import annotations
 
@@ -8,11 +9,11 @@ import statistics
 import time
 
 from bench import stores
-from call_log import calls, events
+from call_log import calls, events, inheritance
 from call_log.events import EventRow
 from call_log.store import Store
 
-NODE, CALLS = "node_of_bench", 500
+NODE, CALLS, INHERITED = "node_of_bench", 500, 5
 BODY = b'{"type":"response.output_audio_transcript.delta","delta":"' + b"x" * 340 + b'"}'
 
 
@@ -45,7 +46,17 @@ def measure(url: str, seconds: float) -> None:
             f"{kind:10}  batches of {size:5}     {size * len(took) / sum(took):8.0f} rows/s, "
             f"{statistics.median(took) * 1000:.2f} ms median, {max(took) * 1000:.1f} ms longest"
         )
+    took = [inherit(store, seqs) for _ in range(INHERITED)]
+    print(f"{kind:10}  ends of {len(seqs)} logs     {statistics.median(took) * 1000:8.1f} ms median")
     store.close()
+
+
+def inherit(store: Store, seqs: dict[int, int]) -> float:
+    """Seconds until it is known how the logs of these calls end."""
+    began = time.perf_counter()
+    with store.reading() as db:
+        assert inheritance.of(db, seqs).keys() == seqs.keys()
+    return time.perf_counter() - began
 
 
 def append(

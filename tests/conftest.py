@@ -7,6 +7,7 @@ import logging
 import random
 import signal
 import sys
+from collections import Counter
 from collections.abc import Generator, Iterator
 
 import pytest
@@ -14,6 +15,14 @@ import structlog
 
 from tests.postgres import Cluster
 from tests.processes import Emulator, House
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Two processes share the tests out by their ids: of two tests with one id, one would not run, and nobody would
+    miss it."""
+    ((most, times),) = Counter(item.nodeid for item in items).most_common(1) or [("", 0)]
+    if times > 1:
+        raise pytest.UsageError(f"{times} tests are named {most}: give each a name of its own")
 
 
 @pytest.hookimpl(wrapper=True)
