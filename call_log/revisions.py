@@ -14,10 +14,9 @@ from call_log.errors import SchemaBehind
 
 UPGRADE = "python -m call_log upgrade"
 
-KNOWN: Final = sorted(
-    path.stem.partition("_")[0] for path in (Path(__file__).parent / "migrations" / "versions").glob("0*.py")
-)
-"""One line, the first step first: each file is named after its step, and no step is left out between two."""
+VERSIONS = Path(__file__).parent / "migrations" / "versions"
+KNOWN: Final = tuple(sorted(path.stem.partition("_")[0] for path in VERSIONS.glob("0*.py")))
+"""One line, the first step first: each file is named after its step."""
 
 _TABLE = table("alembic_version", column("version_num"))
 
@@ -40,8 +39,8 @@ def missing(db: Connection) -> list[str]:
     """The steps that are still to be taken, in order; none where the database is ahead."""
     taken = last(db)
     if taken is None:
-        return KNOWN
-    return [] if taken not in KNOWN else KNOWN[KNOWN.index(taken) + 1 :]
+        return list(KNOWN)
+    return list(KNOWN[KNOWN.index(taken) + 1 :]) if taken in KNOWN else []
 
 
 def require_current(database: Database) -> bool:

@@ -122,7 +122,7 @@ def test_an_empty_database_is_behind(tmp_path: Path) -> None:
 
 def test_the_steps_that_a_process_counts_are_those_that_alembic_takes() -> None:
     steps = ScriptDirectory.from_config(migrations._config()).iterate_revisions("head", "base")
-    assert [step.revision for step in steps] == revisions.KNOWN[::-1]
+    assert tuple(step.revision for step in steps) == revisions.KNOWN[::-1]
 
 
 def test_what_is_missing_is_what_comes_behind_the_last_step(tmp_path: Path) -> None:
