@@ -11,7 +11,7 @@ import contextlib
 import json
 from collections.abc import Callable
 from functools import partial
-from typing import TypeVar, cast
+from typing import cast
 
 import structlog
 
@@ -22,7 +22,7 @@ from call_log.inbox import Message
 from call_log.inheritance import Inheritance
 from call_log.recording import say_last_word
 from call_log.states import EndReason
-from call_log.store import Connection, StoreUnavailable
+from call_log.store import StoreUnavailable
 from observer import ending
 from observer.attempts import Attempts
 from observer.caps import CapWatch
@@ -43,8 +43,6 @@ from observer.tools import Tools
 from realtime.fields import Event
 
 log = structlog.get_logger()
-
-Result = TypeVar("Result")
 
 OBSERVER = "observer"
 LEAVING = "leaving"
@@ -205,7 +203,7 @@ class ObservedCall:
         )
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._line.limits.last_word):
-                await self._write(say)
+                await self._line.writer.insist(say)
 
     async def give_up(self) -> None:
         """Our own code fails on this call: nobody watches it, so it must not run on."""
@@ -414,13 +412,5 @@ class ObservedCall:
         change = partial(
             update, number=self.call.number, epoch=self.call.epoch, node_id=self._line.node_id, **changes
         )
-        if not await self._write(change):
+        if not await self._line.writer.insist(change):
             self._log.info("change_refused", changes=sorted(changes))
-
-    async def _write(self, statement: Callable[[Connection], Result]) -> Result:
-        """Run it as soon as the store takes it."""
-        while True:
-            try:
-                return await self._line.writer.run(statement)
-            except StoreUnavailable:
-                await asyncio.sleep(STORE_RETRY_SECONDS)

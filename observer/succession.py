@@ -94,13 +94,8 @@ def _left_by_others(line: Line, adopted: Call) -> dict[int, Inheritance]:
 
 
 async def _adopt(line: Line, reserved: Call) -> Call | None:
-    while True:
-        try:
-            return await line.writer.run(
-                lambda db: calls.adopt(db, line.node_id, reserved, at=wall_clock()),
-            )
-        except StoreUnavailable:  # nobody else can adopt what is reserved for us
-            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+    """Nobody else can adopt what is reserved for us."""
+    return await line.writer.insist(lambda db: calls.adopt(db, line.node_id, reserved, at=wall_clock()))
 
 
 async def _attach(line: Line, call: Call) -> Sideband | None:

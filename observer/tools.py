@@ -10,11 +10,11 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from call_log import tool_runs
 from call_log.call import Call
-from call_log.store import Connection, StoreUnavailable
+from call_log.store import StoreUnavailable
 from call_log.tool_runs import Outcome, Run, State
 from observer.commands import TOOL, Commands
 from observer.flag import Flag
@@ -30,7 +30,6 @@ from realtime.toolbox import FAULT_LONGEST, Tool
 
 STORE_RETRY_SECONDS = 0.2
 NOTED = "observer.tool"
-Written = TypeVar("Written")
 
 
 @dataclass(frozen=True)
@@ -138,7 +137,7 @@ class Tools:
     async def _take_up(self, announced: Announced) -> None:
         rounds = self._rounds + 1
         batch = Batch(announced, rounds, [self._judged(call, rounds) for call in announced.calls])
-        new = await self._write(
+        new = await self._line.writer.insist(
             partial(
                 tool_runs.take_up,
                 node_id=self._line.node_id,
@@ -273,7 +272,7 @@ class Tools:
 
     async def _begin(self, job: Job, by: str) -> bool:
         self._note(job.call, "started", by=by)
-        return await self._write(
+        return await self._line.writer.insist(
             partial(
                 tool_runs.start,
                 node_id=self._line.node_id,
@@ -305,7 +304,7 @@ class Tools:
         self._record.note(NOTED, function_call_id=call.id, name=name, state=state, **facts)
 
     async def _settle(self, outcome: Outcome) -> None:
-        await self._write(
+        await self._line.writer.insist(
             partial(
                 tool_runs.settle,
                 node_id=self._line.node_id,
@@ -315,13 +314,6 @@ class Tools:
                 at=self._record.clock(),
             )
         )
-
-    async def _write(self, statement: Callable[[Connection], Written]) -> Written:
-        while True:
-            try:
-                return await self._line.writer.run(statement)
-            except StoreUnavailable:
-                await asyncio.sleep(STORE_RETRY_SECONDS)
 
     # -- what an earlier holder left ---------------------------------------------------------------------------------
 

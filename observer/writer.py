@@ -33,6 +33,8 @@ log = structlog.get_logger()
 Result = TypeVar("Result")
 
 STORE_RETRY_SECONDS = 0.1
+INSIST_SECONDS = 0.2
+"""Hundreds of calls may insist on something while the store is away."""
 STATEMENTS_AT_ONCE = 20
 """Others wait for the store's lock meanwhile: a statement takes a millisecond or so, a row a hundredth of that."""
 
@@ -108,6 +110,14 @@ class Writer:
         result: asyncio.Future[Result] = self._loop.create_future()
         self._queue.put(_Statement(statement, result))
         return await result
+
+    async def insist(self, statement: Callable[[Connection], Result]) -> Result:
+        """The same, as soon as the store takes it, however long it is away."""
+        while True:
+            try:
+                return await self.run(statement)
+            except StoreUnavailable:
+                await asyncio.sleep(INSIST_SECONDS)
 
     async def close(self) -> bool:
         """Write what waits, then stop. False when the store did not take all: the rest stays in the journal."""

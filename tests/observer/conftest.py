@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -30,3 +31,22 @@ def house(tmp_path_factory: pytest.TempPathFactory, player: Player) -> Iterator[
     built.ready()
     yield built
     built.stop()
+
+
+@pytest.fixture
+def web_of_player(tmp_path: Path, player: Player) -> Iterator[House]:
+    """No observer yet; its upstream says what a test has it say."""
+    built = House.build(tmp_path / "house", player.url)
+    built.start_web()
+    yield built
+    built.stop()
+
+
+@pytest.fixture
+def empty_house(tmp_path: Path, player: Player, store_of_house: dict[str, str]) -> Iterator[House]:
+    """A web with no observer yet, over either store."""
+    built = House.build(tmp_path / "house", player.url, SWITCHBOARD_SEAL_KEY="5e" * 32, **store_of_house)
+    built.start_web()
+    yield built
+    built.stop()
+    built.verify()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from email.utils import formatdate
-from pathlib import Path
 
 import pytest
 
@@ -82,15 +80,6 @@ def test_a_handshake_that_hangs_or_makes_no_sense_is_given_up_and_tried_again(
     assert noted(house, call_id, "observer.attach_refused")[0]["status"] is None
 
 
-@pytest.fixture
-def house_of_its_own(tmp_path: Path, player: Player) -> Iterator[House]:
-    """A web with no observer yet."""
-    built = House.build(tmp_path / "house", player.url)
-    built.start_web()
-    yield built
-    built.stop()
-
-
 DIALS_AT_ONCE, HANDSHAKE_SECONDS = 2, 1.0
 PACED = (
     "from observer.__main__ import main; from observer.limits import Limits; "
@@ -99,10 +88,10 @@ PACED = (
 
 
 def test_an_observer_that_finds_many_calls_dials_so_many_at_once_and_no_more(
-    house_of_its_own: House, player: Player
+    web_of_player: House, player: Player
 ) -> None:
     """An upstream that is dialled hundreds of times at once refuses (429)."""
-    house, heard = house_of_its_own, Attach(frames=[SPEECH])
+    house, heard = web_of_player, Attach(frames=[SPEECH])
     first = house.start_observer()
     house.ready()
     calls = [open_call(house, player, heard, Attach(handshake=b""), heard) for _ in range(6)]
@@ -112,8 +101,7 @@ def test_an_observer_that_finds_many_calls_dials_so_many_at_once_and_no_more(
     first.child.wait()
     house.observers.remove(first)
     house.start_observer("-c", PACED)
-    for _, scenario in calls:
-        until(lambda scenario=scenario: len(scenario.sockets) == 2, "the second sideband")  # type: ignore[misc]
+    until(lambda: all(len(scenario.sockets) == 2 for _, scenario in calls), "the second sidebands")
     dialled = sorted(at for _, scenario in calls for at in scenario.dialled_at[1:])
     # Each of the first six waits in vain for its handshake, and whoever comes behind two of them waits for one of both.
     behind = dialled[DIALS_AT_ONCE : len(calls)]

@@ -126,15 +126,6 @@ def test_the_steps_of_a_command_are_found_whose_id_has_a_dot() -> None:
     assert isinstance(left, Pending) and list(left.steps) == ["mine.1", "mine.1.2"]
 
 
-@pytest.fixture
-def web_of_player(tmp_path: Path, player: Player) -> Iterator[House]:
-    """No observer yet; its upstream says what a test has it say."""
-    built = House.build(tmp_path / "house", player.url)
-    built.start_web()
-    yield built
-    built.stop()
-
-
 def test_an_item_that_comes_late_after_all_is_not_said_to_have_had_no_effect(
     web_of_player: House, player: Player
 ) -> None:

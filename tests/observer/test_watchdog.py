@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-
 from tests.observer.test_outages import QUICK
 from tests.observer.test_succession import event, gaps, heard, holders, one_call
 from tests.player import Player
@@ -23,15 +18,10 @@ STUCK = (
 )
 
 
-@pytest.fixture
-def house(tmp_path: Path, player: Player) -> Iterator[House]:
-    built = House.build(tmp_path / "house", player.url)
-    built.start_web()
-    yield built
-    built.stop()
-
-
-def test_a_loop_that_is_blocked_for_a_while_is_told_of_and_goes_on(house: House, player: Player) -> None:
+def test_a_loop_that_is_blocked_for_a_while_is_told_of_and_goes_on(
+    web_of_player: House, player: Player
+) -> None:
+    house = web_of_player
     observer = house.start_observer("-c", STUCK.format(seconds=4))
     house.ready()
     call_id, scenario = one_call(house, player, attaches=1)
@@ -45,8 +35,9 @@ def test_a_loop_that_is_blocked_for_a_while_is_told_of_and_goes_on(house: House,
 
 
 def test_a_loop_that_does_not_come_back_ends_its_process_and_another_goes_on(
-    house: House, player: Player
+    web_of_player: House, player: Player
 ) -> None:
+    house = web_of_player
     observer = house.start_observer("-c", STUCK.format(seconds=600))
     house.ready()
     call_id, scenario = one_call(house, player, attaches=2)
