@@ -17,7 +17,7 @@ import requests
 
 from realtime.profiles import RECORDING_MODES
 from tests.aiortc_peer import a_real_offer
-from tests.processes import Emulator, House
+from tests.processes import UNWATCHED, Emulator, House
 
 
 def main() -> None:
@@ -26,12 +26,12 @@ def main() -> None:
     parser.add_argument("--recording", choices=RECORDING_MODES, default="preferred")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        emulator = Emulator.start(Path(folder))
+        emulator = Emulator.start(Path(folder), **UNWATCHED)
         profiles = Path(folder) / "profiles.toml"
         profiles.write_text(
             f'[default]\nmodel = "gpt-realtime"\ntranscription = false\nrecording = "{asked.recording}"\n'
         )
-        told = {"LOG_LEVEL": "warning", "PYTHONASYNCIODEBUG": "", "SWITCHBOARD_PROFILES": str(profiles)}
+        told = {"LOG_LEVEL": "warning", "SWITCHBOARD_PROFILES": str(profiles)} | UNWATCHED
         house = House.build(Path(folder) / "house", emulator.url, **told).start()
         try:
             straight, through = measure(emulator, house, asked.rounds)

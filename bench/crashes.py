@@ -29,8 +29,6 @@ from tests.crash_points import POINTS
 from tests.crash_scenes import RATE, SETTINGS, Crash
 from tests.postgres import Cluster
 
-QUIET = {"PYTHONASYNCIODEBUG": ""}
-
 
 @dataclass
 class Kills:
@@ -112,8 +110,7 @@ def _house(store: str) -> Iterator[Crash]:
             cleaning.callback(cluster.remove)
             cluster.start()
             url = cluster.url(cluster.make_database("template0"))
-        settings = SETTINGS | QUIET
-        with put_up(Path(folder), rate=RATE, observers=0, database_url=url, **settings) as field:
+        with put_up(Path(folder), rate=RATE, observers=0, database_url=url, **SETTINGS) as field:
             yield Crash(field, cluster)
 
 

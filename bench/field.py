@@ -22,7 +22,7 @@ from bench.verdict import OVER, Logged, Verdict
 from call_log import nodes
 from call_log.schema import calls, events
 from call_log.store import Store
-from tests.processes import Emulator, House, Process, until
+from tests.processes import UNWATCHED, Emulator, House, Process, until
 
 OFFER = "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\n"
 CALLERS = 16
@@ -137,12 +137,9 @@ def put_up_unread(
     folder: Path, *, rate: float, observers: int = 1, database_url: str | None = None, **environ: str
 ) -> Iterator[Field]:
     """The same without the reader, who takes his share of the machine; `judge` has nothing to go by then."""
-    emulator = Emulator.start(
-        folder, "--events-only", "--events-per-second", str(rate), "--log-level", "warning"
-    )
-    more = {"LOG_LEVEL": "warning", "PYTHONASYNCIODEBUG": ""} | (
-        {"DATABASE_URL": database_url} if database_url else {}
-    )
+    wishes = ["--events-only", "--events-per-second", str(rate), "--log-level", "warning"]
+    emulator = Emulator.start(folder, *wishes, **UNWATCHED)
+    more = {"LOG_LEVEL": "warning"} | UNWATCHED | ({"DATABASE_URL": database_url} if database_url else {})
     house = House.build(folder / "house", emulator.url, **(more | environ))
     for _ in range(observers):
         house.start_observer()

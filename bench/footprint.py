@@ -30,7 +30,7 @@ from cryptography.x509.oid import NameOID
 from call_log import calls
 from call_log.store import Store
 from tests.player import recorded
-from tests.processes import House, Process, until
+from tests.processes import UNWATCHED, House, Process, until
 
 DIALLED_AT_ONCE = 500
 
@@ -46,11 +46,7 @@ def main() -> None:
         upstream = multiprocessing.Process(target=serve, args=(folder, theirs), daemon=True)
         upstream.start()
         port = ours.recv()
-        told = {
-            "LOG_LEVEL": "warning",
-            "PYTHONASYNCIODEBUG": "",
-            "SSL_CERT_FILE": str(folder / "certificate.pem"),
-        }
+        told = {"LOG_LEVEL": "warning", "SSL_CERT_FILE": str(folder / "certificate.pem")} | UNWATCHED
         house = House.build(folder / "house", f"https://127.0.0.1:{port}", **told)
         observer = house.start_observer()
         try:

@@ -17,7 +17,7 @@ from playwright.sync_api import sync_playwright
 
 from tests.journeys.conftest import QUESTION, QUIET, record, silence_of, spoken
 from tests.journeys.test_interruption import INTERRUPTION, interrupt
-from tests.processes import Emulator, House
+from tests.processes import UNWATCHED, Emulator, House
 
 
 def main() -> None:
@@ -26,8 +26,8 @@ def main() -> None:
     rounds = parser.parse_args().rounds
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        emulator = Emulator.start(folder)
-        house = House.build(folder / "house", emulator.url, LOG_LEVEL="warning").start()
+        emulator = Emulator.start(folder, **UNWATCHED)
+        house = House.build(folder / "house", emulator.url, LOG_LEVEL="warning", **UNWATCHED).start()
         try:
             figures = sorted(measure(folder, house, emulator, rounds))
         finally:

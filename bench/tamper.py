@@ -17,7 +17,7 @@ from pathlib import Path
 from bench.figures import tell_machine, tell_spread
 from bench.stores import urls
 from tests.page import Page
-from tests.processes import Emulator, House, until
+from tests.processes import UNWATCHED, Emulator, House, until
 
 BAR_TOLD_MS, BAR_ASKED_MS = 1_000, 11_000
 PAGES_AT_ONCE = 4
@@ -47,8 +47,8 @@ def main() -> None:
 def run(folder: Path, url: str, times: int) -> tuple[list[float], list[float]]:
     file = folder / "profiles.toml"
     file.write_text(PROFILES)
-    emulator = Emulator.start(folder)
-    settings = {"SWITCHBOARD_PROFILES": str(file), "DATABASE_URL": url, "PYTHONASYNCIODEBUG": ""}
+    emulator = Emulator.start(folder, **UNWATCHED)
+    settings = {"SWITCHBOARD_PROFILES": str(file), "DATABASE_URL": url} | UNWATCHED
     house = House.build(folder / "house", emulator.url, **settings).start()
     try:
         told = all_pages(house, emulator, times)

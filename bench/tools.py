@@ -16,7 +16,7 @@ from bench.figures import milliseconds, tell_machine, tell_spread
 from bench.stores import urls
 from tests.observer.test_commands import SILENT
 from tests.observer.test_tools import Talk
-from tests.processes import Emulator, House, until
+from tests.processes import UNWATCHED, Emulator, House, until
 
 BAR_MS = 30.0
 PROFILES = """[default]
@@ -49,14 +49,9 @@ def run(folder: Path, kind: str, url: str, count: int) -> float:
     folder.mkdir()
     file = folder / "profiles.toml"
     file.write_text(PROFILES)
-    emulator = Emulator.start(folder, *SILENT)
-    settings = {
-        "SWITCHBOARD_PROFILES": str(file),
-        "DATABASE_URL": url,
-        "PYTHONASYNCIODEBUG": "",
-        "LOG_LEVEL": "info",
-    }
-    house = House.build(folder, emulator.url, **settings).start()
+    emulator = Emulator.start(folder, *SILENT, **UNWATCHED)
+    settings = {"SWITCHBOARD_PROFILES": str(file), "DATABASE_URL": url, "LOG_LEVEL": "info"}
+    house = House.build(folder, emulator.url, **settings, **UNWATCHED).start()
     try:
         took = sorted(measure(house, emulator, count))
     finally:
