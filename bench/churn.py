@@ -29,12 +29,16 @@ class Churn:
     def __init__(self, field: Field, per_second: float, lasts: float = LASTS_SECONDS) -> None:
         self._field, self._pause, self._lasts = field, 1 / per_second, lasts
         self._stop = threading.Event()
-        self._open: deque[tuple[float, str]] = deque()
+        self._open: dict[str, float] = {}
+        """Until when each call should last."""
+
+        self._lasting: deque[str] = deque()
         self._callers = ThreadPoolExecutor(CALLERS)
         self._thread = threading.Thread(target=self._run, name="churn")
         self.opened = 0
         self.waited: list[float] = []
-        """Milliseconds until each answer."""
+        """Milliseconds until each answer, since the moment when the call was due: also those in which all callers were
+        at other calls."""
 
         self.refused: list[str] = []
 
@@ -49,20 +53,19 @@ class Churn:
 
     @property
     def overdue(self) -> int:
-        """How many should have been hung up by now."""
+        """How many should have been hung up by now, and are not yet: also those for which no caller is free."""
         now = time.monotonic()
-        return sum(until < now for until, _ in list(self._open))
+        return sum(until < now for until in list(self._open.values()))
 
     def _run(self) -> None:
         due = time.monotonic()
         while not self._stop.wait(max(0.0, due - time.monotonic())):
             due += self._pause
-            self._callers.submit(self._open_one)
-            while self._open and self._open[0][0] < time.monotonic():
-                self._callers.submit(self._hang_up_one, self._open.popleft()[1])
+            self._callers.submit(self._open_one, time.monotonic())
+            while self._lasting and self._open[self._lasting[0]] < time.monotonic():
+                self._callers.submit(self._hang_up_one, self._lasting.popleft())
 
-    def _open_one(self) -> None:
-        asked_at = time.monotonic()
+    def _open_one(self, asked_at: float) -> None:
         try:
             answer = self._field.house.connect(OFFER)
         except requests.RequestException as error:
@@ -74,7 +77,9 @@ class Churn:
             self.refused.append(f"{answer.status_code} {said['code']}: {said['detail']}")
             return
         self.opened += 1
-        self._open.append((time.monotonic() + self._lasts, answer.headers["X-Call-Id"]))
+        call_id = answer.headers["X-Call-Id"]
+        self._open[call_id] = time.monotonic() + self._lasts
+        self._lasting.append(call_id)
 
     def _hang_up_one(self, call_id: str) -> None:
         """A caller who is not heard says it again."""
@@ -82,8 +87,10 @@ class Churn:
             was_heard = self._field.house.hang_up(call_id).ok
         except requests.RequestException:
             was_heard = False
-        if not was_heard:
-            self._open.append((time.monotonic(), call_id))
+        if was_heard:
+            del self._open[call_id]
+        else:
+            self._lasting.append(call_id)
 
 
 def main() -> None:

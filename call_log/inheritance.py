@@ -5,17 +5,20 @@ It knows how a log ends and whether there are commands; what they mean is the ne
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from operator import attrgetter
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, case, select
 
+from call_log.events import EventRow, last
 from call_log.schema import calls, commands, events
 
 ROWS = 20
 """So far back it is looked whether the last holder left."""
+RECALLED_ROWS = 200
+"""So far back a take-over looks before it records: what two sidebands heard both is newer."""
 _HOLDERS = ("observer.attached", "observer.detached")
 _ENDS = (
     select(
@@ -60,12 +63,13 @@ class LastWord(NamedTuple):
 
 
 class Inheritance(NamedTuple):
-    """Of one call: when the last line of its log was heard; its last holder's word, where it had left its sideband; and
-    whether anything was ever asked to be sent on it."""
+    """Of one call: when the last line of its log was heard; its last holder's word, where it had left its sideband;
+    whether anything was ever asked to be sent on it; and the end of its log, where one call was asked for."""
 
     last_at: int | None
     word: LastWord | None
     has_commands: bool
+    end: Sequence[EventRow] = ()
 
 
 def of(db: Connection, last_seqs: Mapping[int, int]) -> dict[int, Inheritance]:
@@ -73,18 +77,28 @@ def of(db: Connection, last_seqs: Mapping[int, int]) -> dict[int, Inheritance]:
     held = {number: last_seq for number, last_seq in last_seqs.items() if last_seq}
     if not held:
         return {}
-    commanded = set(db.scalars(select(commands.c.number).where(commands.c.number.in_(held)).distinct()))
+    commanded = _commanded(db, held)
     lines = map(_Line._make, db.execute(_ENDS, {"numbers": list(held)}))
     ends = {number: list(end) for number, end in groupby(lines, key=attrgetter("number"))}
     return {number: _of(ends.get(number, []), number in commanded) for number in held}
 
 
-def _of(end: Sequence[_Line], has_commands: bool) -> Inheritance:
+def of_one(db: Connection, number: int) -> Inheritance:
+    """Of a call that had a holder before."""
+    end = last(db, number, limit=RECALLED_ROWS)
+    return _of(end[-ROWS:], number in _commanded(db, [number]))._replace(end=end)
+
+
+def _commanded(db: Connection, numbers: Iterable[int]) -> set[int]:
+    return set(db.scalars(select(commands.c.number).where(commands.c.number.in_(numbers)).distinct()))
+
+
+def _of(end: Sequence[_Line | EventRow], has_commands: bool) -> Inheritance:
     held = [line for line in end if line.source == "observer" and line.type in _HOLDERS]
     was_left = bool(held) and held[-1].type == "observer.detached"
     return Inheritance(end[-1].at if end else None, _word(held[-1]) if was_left else None, has_commands)
 
 
-def _word(detached: _Line) -> LastWord:
+def _word(detached: _Line | EventRow) -> LastWord:
     said = json.loads(detached.body or b"{}")
     return LastWord.read({"whole": True, "until_at": detached.at} | said)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import cast
 
@@ -22,7 +22,7 @@ from call_log.inbox import Message
 from call_log.inheritance import Inheritance
 from call_log.recording import say_last_word
 from call_log.states import EndReason
-from call_log.store import StoreUnavailable
+from call_log.store import Connection, StoreUnavailable
 from observer import ending
 from observer.attempts import Attempts
 from observer.caps import CapWatch
@@ -134,7 +134,7 @@ class ObservedCall:
         await self._remembers.wait()
         await self.caps.serve()
 
-    def _recall(self, rows: list[EventRow]) -> None:
+    def _recall(self, rows: Sequence[EventRow]) -> None:
         self.record.recall(rows)
         if self.record.hung_up_for is not None:
             self.wish(Wish(cast(EndReason, self.record.hung_up_for), OBSERVER))
@@ -160,9 +160,9 @@ class ObservedCall:
         if self._left is not None and not self._remembers.is_set():
             await self._watch.recall()
             self._presence.resume(self._left)
-        if self._inherited is not None and not self._remembers.is_set():
+        if self._left is not None and self._left.end and not self._remembers.is_set():
             # Before anything is recorded: both sidebands heard the same for a while.
-            self._recall(await asyncio.to_thread(self.record.read_back, self._line.store))
+            self._recall(self._left.end)
         async with asyncio.TaskGroup() as together:
             beside = [
                 together.create_task(self._obey()),
@@ -296,7 +296,8 @@ class ObservedCall:
                 await self.record.room(size)
             pulse.cancel()
         await self._leave()
-        await self._save(**self.record.recollection.columns())
+        if not self.record.lost.is_set():
+            await self._flush()  # what was heard last may say why
         pause = self._redial.pause(
             asyncio.get_running_loop().time() - began, self.record.server_errors > errors
         )
@@ -348,7 +349,8 @@ class ObservedCall:
             # Whoever holds the call next, if we die now, must not take our hang-up for somebody else's.
             with contextlib.suppress(StoreUnavailable, TimeoutError):
                 async with asyncio.timeout(self._line.limits.store_patience):
-                    await self._flush()
+                    await self.record.settled()
+                    await self._line.writer.run(_nothing)
         await hang_up(self._line, self.call)
         self._hung_up.set()
         await asyncio.sleep(self._line.limits.close_after_hang_up)
@@ -401,9 +403,10 @@ class ObservedCall:
         self._log.info("call_ended", reason=end.reason, certainty=end.certainty)
 
     async def _flush(self) -> None:
-        """Wait until every row of this call that was appended so far is on disk, and folded into its summary."""
+        """Wait until every row of this call that was appended so far is on disk, and folded into its summary, or until
+        it is known that another node holds the call; however long the store is away."""
         await self.record.settled()
-        await self._line.writer.run(lambda db: None)
+        await self._line.writer.insist(_nothing)
 
     async def _save(self, **changes: object) -> None:
         """Change the call's row, behind all that was heard before, as soon as the store takes it."""
@@ -414,3 +417,7 @@ class ObservedCall:
         )
         if not await self._line.writer.insist(change):
             self._log.info("change_refused", changes=sorted(changes))
+
+
+def _nothing(db: Connection) -> None:
+    """A statement that changes nothing: when it has been run, all that came before it is on disk."""

@@ -73,6 +73,12 @@ class Recollection:
             self._fold(rows)
         self._committed_seq = rows[-1].seq
 
+    def recall(self, end: Sequence[EventRow]) -> None:
+        """The end of the log, in order, as it was read for another purpose: folded, where nothing is missing between it
+        and what is folded."""
+        if end and end[0].seq <= self.folded_seq + 1:
+            self._fold(end)
+
     async def catch_up(self, store: Store, turn: asyncio.Semaphore) -> None:
         """Read and fold until it is whole, however long the store is away; `turn`: so many calls read at once."""
         while not self.is_whole:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from call_log import events
+from call_log import events, inheritance
 from call_log.call import Call
 from call_log.events import EventRow
 from call_log.inbox import Message
@@ -34,8 +34,6 @@ from realtime.events import ACTED_ON, WEBRTC_FILTER_ALLOWED, header, read
 from realtime.fields import Event
 from realtime.tool_calls import announced
 
-RECALLED_ROWS = 200
-"""So far back a take-over looks before it records: what two sidebands heard both is newer."""
 TRUNCATED = "observer.truncated"
 OBSERVER_HANG_UP: Final[tuple[LineSource, str]] = ("observer", "observer.hang_up")
 LINE_REPORTS = frozenset({"connection", "channel"})
@@ -83,10 +81,11 @@ class Record:
     def read_back(self, store: Store) -> list[EventRow]:
         """The end of what earlier holders wrote. Blocks."""
         with store.reading() as db:
-            return events.last(db, self.number, limit=RECALLED_ROWS)
+            return events.last(db, self.number, limit=inheritance.RECALLED_ROWS)
 
-    def recall(self, rows: list[EventRow]) -> None:
+    def recall(self, rows: Sequence[EventRow]) -> None:
         """What earlier holders wrote is known from here on: its events, its troubles, whether it was too much."""
+        self.recollection.recall(rows)
         for row in rows:
             self._trouble.hear(row)
             if (row.source, row.type) == OBSERVER_HANG_UP:

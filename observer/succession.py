@@ -83,14 +83,14 @@ async def adopt(line: Line, reserved: Call) -> ObservedCall | None:
 async def _left(line: Line, adopted: Call) -> Inheritance | None:
     while True:
         try:
-            return (await asyncio.to_thread(_left_by_others, line, adopted)).get(adopted.number)
+            return await asyncio.to_thread(_left_by_others, line, adopted)
         except StoreUnavailable:
             await asyncio.sleep(LOOK_AGAIN_SECONDS)
 
 
-def _left_by_others(line: Line, adopted: Call) -> dict[int, Inheritance]:
+def _left_by_others(line: Line, adopted: Call) -> Inheritance | None:
     with line.store.reading() as db:
-        return inheritance.of(db, {adopted.number: adopted.last_seq})
+        return inheritance.of_one(db, adopted.number) if adopted.last_seq else None
 
 
 async def _adopt(line: Line, reserved: Call) -> Call | None:

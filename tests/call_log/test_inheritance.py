@@ -7,7 +7,7 @@ import pytest
 
 from call_log import calls, events, inheritance
 from call_log.events import EventRow
-from call_log.inheritance import ROWS, Inheritance, LastWord
+from call_log.inheritance import RECALLED_ROWS, ROWS, Inheritance, LastWord
 from call_log.schema import commands
 from call_log.store import Connection, Store
 
@@ -68,3 +68,19 @@ def test_it_knows_whether_anything_was_ever_asked_to_be_sent(store: Store, held:
         db.execute(commands.insert().values(number=asked, command_id="command_1", **asking))
         left = inheritance.of(db, {asked: 1, other: 1})
     assert [left[number].has_commands for number in (asked, other)] == [True, False]
+
+
+def test_of_one_call_it_knows_the_same_and_the_end_of_its_log(store: Store, held: list[int]) -> None:
+    long, left, died, *_ = held
+    with store.writing() as db:
+        write(db, long, *["a.type"] * (RECALLED_ROWS + 3))
+        write(db, left, "observer.attached", "observer.detached", "a.type", **LEFT)
+        write(db, died, "observer.detached", *["a.type"] * ROWS)
+        found = [inheritance.of_one(db, number) for number in (long, left, died)]
+        known = inheritance.of(db, {long: RECALLED_ROWS + 3, left: 3, died: ROWS + 1})
+    assert [one._replace(end=()) for one in found] == [known[number] for number in (long, left, died)]
+    assert [[row.seq for row in one.end] for one in found] == [
+        list(range(4, RECALLED_ROWS + 4)),
+        [1, 2, 3],
+        list(range(1, ROWS + 2)),
+    ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -34,13 +34,15 @@ class Log:
         self.read += len(found)
         return found
 
-    def recalled(self, carried: str | None) -> Recollection:
-        """As whoever takes the call over comes to it, from what was packed; `read` is how much that took."""
+    def recalled(self, carried: str | None, end: Sequence[EventRow] = ()) -> Recollection:
+        """As whoever takes the call over comes to it, from what was packed and from the end of its log, where it knows
+        that; `read` is how much it read besides."""
         with self.store.writing() as db:
             if carried is not None:
                 calls.update_held(db, 1, 1, NODE, carried=carried)
             call = calls.of_number(db, 1)
         self.read, recollection = 0, made(call)
+        recollection.recall(end)
         asyncio.run(recollection.catch_up(self.store, asyncio.Semaphore(1)))
         return recollection
 
@@ -101,6 +103,19 @@ def test_the_next_holder_reads_only_what_came_after_and_knows_the_same(
     assert len(rows) - half <= log.read <= len(rows) - half + 2 * CARRIED_LINES
     assert second.columns()["summary"] == whole.columns()["summary"]
     assert second.marks == whole.marks == {f"{NEAR}:turns", "wrap_up_spend"}
+
+
+def test_what_was_read_for_another_purpose_is_not_read_again_where_nothing_is_missing_before_it(
+    store: Store, new: Recollection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = said(12)
+    log = Log(store, rows, monkeypatch)
+    new.committed(rows)
+    for end, read in ((rows, 0), (rows[1:], len(rows))):
+        second = log.recalled(None, end)
+        assert log.read == read
+        assert second.is_whole
+        assert second.columns()["summary"] == new.columns()["summary"]
 
 
 def test_what_another_version_packed_otherwise_is_not_gone_on_from(
