@@ -71,6 +71,9 @@ class Database(Protocol):
     def engines(self) -> tuple[Engine, Engine]:
         """One engine whose transactions read one snapshot, and one whose transactions write."""
 
+    def writing(self, writer: Engine) -> Writing:
+        """How transactions of that engine are made, one for each thread that asks. Its faults come out named."""
+
     def require_same(self) -> None:
         """Raises StoreUnavailable when what was opened first is not there any more."""
 

@@ -78,6 +78,15 @@ class Server:
         event.listen(readers, "connect", _read_only)
         return readers, self._engine(self._bounds, "READ COMMITTED", most=WRITERS)
 
+    def writing(self, writer: Engine) -> Writing:
+        """Each on a connection of its own."""
+        return partial(self._writing, writer)
+
+    @contextlib.contextmanager
+    def _writing(self, writer: Engine) -> Iterator[Connection]:
+        with self.faults_named(), writer.begin() as db:
+            yield db
+
     def require_same(self) -> None:
         """It is: a server that was replaced has other sessions, and each of ours was asked for its tables."""
 

@@ -22,6 +22,7 @@ from call_log.checkpoint import Checkpoint
 from call_log.database import PATIENCE_SECONDS, Upkeep, Watch, Writing
 from call_log.errors import SchemaBehind, StoreUnavailable
 from call_log.lock import FileLock
+from call_log.sharing import Shared
 from call_log.watch import CommitWatch
 
 log = structlog.get_logger()
@@ -132,12 +133,14 @@ class File:
         connection may wander between threads (check_same_thread is off): the pool lends it to one at a
         time, and SQLite is built for it.
 
-        One writing connection per process is enough, for the file has one writer at a time. Threads that
-        queue for it in the pool are served in turn and wake at once; in SQLite's busy handler they would
-        sleep and starve.
+        One writing connection per process is enough, for the file has one writer at a time.
         """
         readers = self.engine("BEGIN", partial(self.connect, read_only=True), size=8, most=READERS)
         return readers, self.engine("BEGIN IMMEDIATE", partial(self.connect), size=1, most=1)
+
+    def writing(self, writer: Engine) -> Writing:
+        """Threads that write at once share a transaction. In SQLite's busy handler they would sleep and starve."""
+        return Shared(writer, self._patience, self.faults_named).take_part
 
     def engine(self, begin: str, connect: "partial[sqlite3.Connection]", *, size: int, most: int) -> Engine:
         """An engine whose transactions start with `begin`; `size` connections stay open, `most` can be."""

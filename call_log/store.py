@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sqlalchemy import Connection as Connection
-from sqlalchemy import Engine, select
+from sqlalchemy import select
 
 from call_log import revisions
 from call_log.clock import DatabaseClock
@@ -57,6 +57,7 @@ class Store:
         self._database = database_at(url, patience, longest)
         self._database.prepare()
         self._readers, self._writer = self._database.engines()
+        self._write = self._database.writing(self._writer)
         self._upkeep = self._database.upkeep(self.writing)
 
     @property
@@ -76,15 +77,15 @@ class Store:
     @contextlib.contextmanager
     def reading(self) -> Iterator[Connection]:
         """A transaction that reads one snapshot. Keep it short: while it lasts, the WAL cannot start over."""
-        with self._transaction(self._readers) as db:
+        with self._database.faults_named(), self._readers.begin() as db:
             yield db
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[Connection]:
         """A transaction that may write: has the write lock from the start, is on the disk when the block
-        has ended, and is undone by any exception. Not reentrant."""
+        has ended, and is undone by any exception; other threads' may be committed with it. Not reentrant."""
         self._database.require_same()
-        with self._transaction(self._writer) as db:
+        with self._write() as db:
             yield db
 
     def watch(self) -> Watch:
@@ -105,11 +106,6 @@ class Store:
         self._upkeep.close()
         self._readers.dispose()
         self._writer.dispose()
-
-    @contextlib.contextmanager
-    def _transaction(self, engine: Engine) -> Iterator[Connection]:
-        with self._database.faults_named(), engine.begin() as db:
-            yield db
 
 
 def now(db: Connection) -> int:
