@@ -209,12 +209,14 @@ def claim(
 
 
 def reserve(db: Connection, node_id: str, *, limit: int) -> list[Call]:
-    """Become the heir of at most `limit` calls whose holder is leaving: attach to each, then `adopt` it."""
+    """Become the heir of at most `limit` calls whose holder is leaving: attach to each, then `adopt` it. First those
+    to which no holder had attached, then the oldest."""
     leaving = calls.alias("leaving")
     candidates = (
         select(leaving.c.number)
         .where(claimable(leaving), handed_over(leaving))
-        .order_by(leaving.c.answered_at, leaving.c.number)
+        # One that nobody has attached to yet is missing what it says; the others' holder still listens.
+        .order_by(leaving.c.observed_at.is_not(None), leaving.c.answered_at, leaving.c.number)
         .limit(limit)
         .with_for_update(skip_locked=True, of=leaving)
     )

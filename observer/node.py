@@ -252,18 +252,31 @@ class Node:
     async def _take_calls(self, work: Work, free_locks: frozenset[str]) -> None:
         if self._line.leaving.is_set():
             return
-        if work.claimable or free_locks:
+        claims = bool(work.claimable or free_locks)
+        inherits = bool(work.handed_over) and len(self._adopting) < ADOPTED_AT_ONCE
+        if claims:
             await succession.bury_the_dead(self._line)
-            await self._follow_all(await self._writer.run(partial(self._claim, free_locks)))
-        if work.handed_over and len(self._adopting) < ADOPTED_AT_ONCE:
-            for call in await self._writer.run(self._reserve):
+        if claims or inherits:
+            # Together: while much is written, each has to wait for its turn.
+            take = partial(self._take, free_locks if claims else None, inherits)
+            claimed, reserved = await self._writer.run(take)
+            for call in reserved:
                 self._adopt(call)
+            await self._follow_all(claimed)
 
     def _settle(self, db: Connection) -> None:
         """End what no observer can ever attach to: intents whose process died, and calls without an upstream id."""
         now = wall_clock()
         calls.fail_stale_intents(db, older_than=now - INTENT_STALE_AFTER_MS, at=now)
         calls.end_unreachable(db, older_than=now - int(self._limits.session_longest * 1000), at=now)
+
+    def _take(
+        self, free_locks: frozenset[str] | None, inherits: bool, db: Connection
+    ) -> tuple[list[Call], list[Call]]:
+        """The calls that are ours now, and those whose heir we are. `free_locks`: None where there is nothing to
+        claim."""
+        claimed = self._claim(free_locks, db) if free_locks is not None else []
+        return claimed, self._reserve(db) if inherits else []
 
     def _claim(self, free_locks: frozenset[str], db: Connection) -> list[Call]:
         limit = min(CLAIMED_AT_ONCE, room(len(self._following)))
@@ -297,7 +310,8 @@ class Node:
 
     async def _follow_all(self, claimed: list[Call]) -> None:
         """What earlier holders left of all of them is looked at at once: one by one would keep the dials waiting."""
-        left = await asyncio.to_thread(self._left_by_others, claimed)
+        had_holders = [call for call in claimed if call.last_seq]
+        left = await asyncio.to_thread(self._left_by_others, had_holders) if had_holders else {}
         for call in claimed:
             self._follow(ObservedCall(call, self._line, left.get(call.number)))
 
