@@ -12,11 +12,11 @@ from sqlalchemy import Connection, ScalarSelect, bindparam, func, insert, select
 
 from call_log import deliveries, inbox
 from call_log.call import Call as Call
+from call_log.holding import ENDING, conclude, outlived, unheld
 from call_log.holding import Changes as Changes
 from call_log.holding import Summary as Summary
 from call_log.holding import adopt as adopt
 from call_log.holding import claim as claim
-from call_log.holding import conclude, outlived, unheld
 from call_log.holding import held as held
 from call_log.holding import held_by as held_by
 from call_log.holding import numbers_held_by as numbers_held_by
@@ -89,18 +89,14 @@ def answer(
     the call was not dialling any more: the upstream's call must then be hung up.
     """
     state: State = "answered" if upstream_call_id else "unobserved"
-    row = (
-        update(calls)
-        .where(calls.c.call_id == call_id, calls.c.state == "dialling")
-        .values(
-            state=state,
-            upstream_call_id=upstream_call_id,
-            upstream_request_id=upstream_request_id,
-            answered_at=at,
-        )
-        .returning(calls)
-    )
-    answered = db.execute(row).one_or_none()
+    asked = {
+        "of_id": call_id,
+        "became": state,
+        "upstream_call": upstream_call_id,
+        "upstream_request": upstream_request_id,
+        "now": at,
+    }
+    answered = db.execute(_ANSWER, asked).one_or_none()
     if answered is not None:
         deliveries.put(db, [answered.number], "call.answered", at=at)
     hint(db)
@@ -112,7 +108,7 @@ def fail(db: Connection, call_id: str, *, code: str, detail: str | None, at: int
     row = (
         update(calls)
         .where(calls.c.call_id == call_id, calls.c.state.in_(before("failed")))
-        .values(state="failed", failure_code=code, ended_at=at)
+        .values(state="failed", failure_code=code, ended_at=at, **ENDING)
         .returning(calls.c.number)
     )
     numbers = conclude(db, row, at=at)
@@ -125,7 +121,7 @@ def fail_stale_intents(db: Connection, *, older_than: int, at: int) -> int:
     """Give up the intents that were written before `older_than`: their web process died on the way, and
     nobody knows whether the upstream has a call. Returns how many."""
     stale = update(calls).where(calls.c.state == "dialling", calls.c.created_at < older_than)
-    failed = stale.values(state="failed", failure_code="outcome_unknown", ended_at=at)
+    failed = stale.values(state="failed", failure_code="outcome_unknown", ended_at=at, **ENDING)
     numbers = conclude(db, failed.returning(calls.c.number), at=at)
     for number in numbers:
         _write_text(db, number, "failure_detail", OUTCOME_UNKNOWN)
@@ -136,17 +132,8 @@ def wish_hang_up(db: Connection, call_id: str, *, reason: EndReason, by: str, at
     """Wish the end of a call that is not over; the first wish stays. Its holder finds it in the inbox, and
     whoever learns the upstream's id later finds it in the row. Returns the row, None for an unknown
     call."""
-    row = (
-        update(calls)
-        .where(
-            calls.c.call_id == call_id,
-            calls.c.state.not_in(("failed", "ended")),
-            calls.c.hang_up_wished_at.is_(None),
-        )
-        .values(hang_up_wished_at=at, hang_up_reason=reason, hang_up_by=by)
-        .returning(calls.c.number)
-    )
-    number = db.execute(row).scalar_one_or_none()
+    asked = {"of_id": call_id, "now": at, "why": reason, "by": by}
+    number = db.execute(_WISH, asked).scalar_one_or_none()
     if number is not None:
         inbox.put(db, number, kind="hang_up", by=by, at=at, body=json.dumps({"reason": reason, "by": by}))
     return find(db, call_id)
@@ -227,6 +214,7 @@ def end_unheld(db: Connection, call_id: str, *, reason: EndReason, certainty: Ce
             ended_at=at,
             holder=None,
             epoch=calls.c.epoch + 1,
+            **ENDING,
         )
         .returning(calls.c.number)
     )
@@ -239,7 +227,7 @@ def end_unreachable(db: Connection, *, older_than: int, at: int) -> int:
     row = (
         update(calls)
         .where(outlived(older_than))
-        .values(state="ended", end_reason="unknown", end_certainty="inferred", ended_at=at)
+        .values(state="ended", end_reason="unknown", end_certainty="inferred", ended_at=at, **ENDING)
         .returning(calls.c.number)
     )
     return len(conclude(db, row, at=at))
@@ -258,3 +246,25 @@ def _text(name: str) -> ScalarSelect[str]:
 
 _WITH_TEXTS = select(calls, *(_text(name).label(name) for name in ("metadata", "failure_detail")))
 _FIND = _WITH_TEXTS.where(calls.c.call_id == bindparam("of_id"))
+# Built once, like `holding`'s: with each call's answer and hang-up.
+_WISH = (
+    update(calls)
+    .where(
+        calls.c.call_id == bindparam("of_id"),
+        calls.c.state.not_in(("failed", "ended")),
+        calls.c.hang_up_wished_at.is_(None),
+    )
+    .values(hang_up_wished_at=bindparam("now"), hang_up_reason=bindparam("why"), hang_up_by=bindparam("by"))
+    .returning(calls.c.number)
+)
+_ANSWER = (
+    update(calls)
+    .where(calls.c.call_id == bindparam("of_id"), calls.c.state == "dialling")
+    .values(
+        state=bindparam("became"),
+        upstream_call_id=bindparam("upstream_call"),
+        upstream_request_id=bindparam("upstream_request"),
+        answered_at=bindparam("now"),
+    )
+    .returning(calls)
+)

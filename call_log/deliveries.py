@@ -8,7 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import Connection, exists, func, literal, select, update
+from sqlalchemy import BigInteger, Connection, Text, bindparam, exists, func, literal, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from call_log.schema import calls, deliveries
@@ -47,12 +47,9 @@ class Delivery:
 
 def put(db: Connection, numbers: Collection[int], event: Event, *, at: int, subject: str = "") -> None:
     """Have something told of these calls, once each, where their operator has a webhook."""
-    row = select(
-        calls.c.number, literal(event), literal(subject), literal(at), literal(at), literal(0)
-    ).where(calls.c.number.in_(numbers), calls.c.webhook)
-    insert = (postgresql.insert if db.dialect.name == "postgresql" else sqlite.insert)(deliveries)
-    columns = ("number", "event", "subject", "at", "next_at", "tries")
-    db.execute(insert.from_select(columns, row).on_conflict_do_nothing())
+    if numbers:
+        asked = {"numbers": list(numbers), "of_event": event, "about": subject, "now": at}
+        db.execute(_PUT[db.dialect.name], asked)
 
 
 def wait(db: Connection, *, at: int) -> bool:
@@ -93,3 +90,20 @@ def undelivered(db: Connection) -> int:
     """How many are still to be told, the ones that wait for another try included."""
     waiting = select(func.count()).where(deliveries.c.next_at.is_not(None))
     return db.execute(waiting).scalar_one()
+
+
+_NOW = bindparam("now", type_=BigInteger)
+_TOLD = select(
+    calls.c.number,
+    bindparam("of_event", type_=Text),
+    bindparam("about", type_=Text),
+    _NOW,
+    _NOW,
+    literal(0),
+).where(calls.c.number.in_(bindparam("numbers", expanding=True)), calls.c.webhook)
+_COLUMNS = ("number", "event", "subject", "at", "next_at", "tries")
+# Built once: there is one with each call's answer and end, and the file's lock is in hand then.
+_PUT = {
+    "sqlite": sqlite.insert(deliveries).from_select(_COLUMNS, _TOLD).on_conflict_do_nothing(),
+    "postgresql": postgresql.insert(deliveries).from_select(_COLUMNS, _TOLD).on_conflict_do_nothing(),
+}

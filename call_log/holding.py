@@ -4,13 +4,16 @@ It knows leases and epochs. It refuses to know what is written behind the fence.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Literal, NamedTuple, TypedDict, Unpack
+from functools import lru_cache
+from typing import Any, Final, Literal, NamedTuple, TypedDict, Unpack
 
 from sqlalchemy import (
     BigInteger,
+    BindParameter,
     ColumnElement,
     Connection,
     FromClause,
+    Integer,
     Select,
     Text,
     and_,
@@ -19,6 +22,7 @@ from sqlalchemy import (
     cast,
     exists,
     func,
+    null,
     or_,
     select,
     update,
@@ -32,12 +36,18 @@ from call_log.postgres_nodes import SessionSince
 from call_log.schema import calls, commands, inbox, nodes, tool_runs
 from call_log.states import Certainty, EndReason, before_or_same
 
+DAY_MS = 24 * 60 * 60 * 1000
 DEAD_AFTER_MS = 3_000
 """A node whose heartbeat is older than this, by the database's clock, is dead. It renews every 0.5 s."""
 
 
+ENDING: Final[Mapping[str, ColumnElement[Any]]] = {
+    "keep_until": bindparam("the_end", type_=BigInteger) + cast(calls.c.retention_days, BigInteger) * DAY_MS,
+    "carried": null(),
+}
+"""With the end of a call the days for which it is kept begin to count, and what was carried for a next holder goes."""
+
 OF_LIMITS = frozenset({"policy_duration", "policy_idle", "policy_spend", "policy_turns", "policy_tools"})
-DAY_MS = 24 * 60 * 60 * 1000
 
 
 class Changes(TypedDict, total=False):
@@ -81,22 +91,40 @@ def update_held(db: Connection, number: int, epoch: int, node_id: str, **changes
     False when the holding is lost, or when the transition is none of `states.TRANSITIONS`: nothing was
     written.
     """
-    row = update(calls).where(calls.c.number == number, calls.c.holder == node_id, calls.c.epoch == epoch)
     state = changes.get("state")
-    if state is not None:
-        row = row.where(calls.c.state.in_(before_or_same(state)))
-    values: dict[str, object] = dict(changes)
-    for first in ("observed_at", "peer_seen_at"):
-        if first in values:
-            values[first] = func.coalesce(calls.c[first], values[first])
-    changed = row.values(values).returning(calls.c.number)
     if state == "ended":
-        ended = conclude(db, changed, at=changes["ended_at"])
+        changes.pop("carried", None)  # for no next holder
+    change, asked = _held_change(tuple(changes)), {f"new_{name}": value for name, value in changes.items()}
+    asked |= {"of_number": number, "of_epoch": epoch, "of_holder": node_id}
+    if state is not None:
+        asked["of_states"] = sorted(before_or_same(state))
+    if state == "ended":
+        ended = conclude(db, change, asked, at=changes["ended_at"])
         if changes["end_reason"] in OF_LIMITS:
             limit = changes["end_reason"].removeprefix("policy_")
             deliveries.put(db, ended, "call.limit_reached", subject=limit, at=changes["ended_at"])
         return len(ended) == 1
-    return db.execute(changed).one_or_none() is not None
+    return db.execute(change, asked).one_or_none() is not None
+
+
+@lru_cache
+def _held_change(names: tuple[str, ...]) -> ReturningUpdate[int]:
+    """The statement that changes these columns of a held call."""
+    row = update(calls).where(
+        calls.c.number == bindparam("of_number"),
+        calls.c.holder == bindparam("of_holder"),
+        calls.c.epoch == bindparam("of_epoch"),
+    )
+    if "state" in names:
+        row = row.where(calls.c.state.in_(bindparam("of_states", expanding=True)))
+    values: dict[str, ColumnElement[Any]] = {
+        name: bindparam(f"new_{name}", type_=calls.c[name].type) for name in names
+    }
+    for first in {"observed_at", "peer_seen_at"} & values.keys():
+        values[first] = func.coalesce(calls.c[first], values[first])
+    if "ended_at" in names:
+        values |= ENDING
+    return row.values(values).returning(calls.c.number)
 
 
 class Summary(NamedTuple):
@@ -141,38 +169,16 @@ def summarise_held(db: Connection, node_id: str, summaries: Sequence[Summary]) -
         db.execute(_SUMMARY, rows)
 
 
-def conclude(db: Connection, ending: ReturningUpdate[int], *, at: int) -> list[int]:
-    """Run an update that ends calls and returns their numbers. In the same transaction the days for which
-    each is kept begin to count, what was carried for a next holder goes, what is left in their inboxes is marked
-    as taken, by nobody, and no command stays open. Returns the numbers."""
-    keep_until = at + cast(calls.c.retention_days, BigInteger) * DAY_MS
-    numbers = list(db.scalars(ending.values(keep_until=keep_until, carried=None)))
-    left = update(inbox).where(inbox.c.number.in_(numbers), inbox.c.taken_at.is_(None))
-    db.execute(left.values(taken_at=at, body=None))
-    _conclude_commands(db, numbers, at=at)
+def conclude(
+    db: Connection, ending: ReturningUpdate[int], asked: Mapping[str, Any] | None = None, *, at: int
+) -> list[int]:
+    """Run an update that ends calls, with the values of ENDING, and returns their numbers. In the same transaction what
+    is left in their inboxes is marked as taken, by nobody, and no command stays open. Returns the numbers."""
+    numbers = list(db.scalars(ending, {**(asked or {}), "the_end": at}))
+    for left in _LEFT_AT_THE_END if numbers else ():
+        db.execute(left, {"numbers": numbers, "the_end": at})
     deliveries.put(db, numbers, "call.ended", at=at)
-    _conclude_tool_runs(db, numbers, at=at)
     return numbers
-
-
-def _conclude_commands(db: Connection, numbers: Collection[int], *, at: int) -> None:
-    """What was not sent never is, of what was sent nobody will hear more, and hanging up is done."""
-    open_still = commands.c.state.in_(("queued", "sent"))
-    became = case(
-        (commands.c.type == "hang_up", "confirmed"),
-        (commands.c.state == "queued", "expired"),
-        else_="unknown",
-    )
-    left = update(commands).where(commands.c.number.in_(numbers), open_still)
-    db.execute(left.values(state=became, code="call_ended", settled_at=at))
-
-
-def _conclude_tool_runs(db: Connection, numbers: Collection[int], *, at: int) -> None:
-    """What waited for an operator never runs; what a running tool answers nobody will hear."""
-    open_still = tool_runs.c.state.in_(("waiting", "started"))
-    became = case((tool_runs.c.state == "waiting", "refused"), else_="unknown")
-    left = update(tool_runs).where(tool_runs.c.number.in_(numbers), open_still)
-    db.execute(left.values(state=became, code="call_ended", settled_at=at))
 
 
 def claim(
@@ -185,48 +191,16 @@ def claim(
     nobody for dead by the heartbeat alone until it has renewed for a full lease again. `free_locks` comes from
     `nodes.free_locks`.
     """
+    judge = {"claimer": node_id, "free_locks": sorted(free_locks)}
     if db.dialect.name == "postgresql":
-        judged = select(nodes.c.node_id).where(_dead(free_locks, node_id), may_claim(node_id))
-        postgres_nodes.end_sessions(db, list(db.scalars(judged)))
-    waiting = calls.alias("waiting")
-    candidates = (
-        select(waiting.c.number)
-        .where(claimable(waiting), unheld(waiting, free_locks, node_id))
-        .where(waiting.c.holder.is_distinct_from(node_id))
-        # Not by number: SQLite would then walk the whole table in that order, to spare itself a sort.
-        .order_by(waiting.c.answered_at, waiting.c.number)
-        .limit(limit)
-        .with_for_update(skip_locked=True, of=waiting)
-    )
-    taken = (
-        update(calls)
-        .where(calls.c.number.in_(_once(candidates)), claimable(calls), unheld(calls, free_locks, node_id))
-        .where(may_claim(node_id))
-        .values(holder=node_id, epoch=calls.c.epoch + 1, claimed_at=at, heir=None)
-        .returning(calls)
-    )
-    return _read(db, taken)
+        postgres_nodes.end_sessions(db, list(db.scalars(_JUDGED_DEAD, judge)))
+    return _read(db, _CLAIM, judge | {"most": limit, "now": at})
 
 
 def reserve(db: Connection, node_id: str, *, limit: int) -> list[Call]:
     """Become the heir of at most `limit` calls whose holder is leaving: attach to each, then `adopt` it. First those
     to which no holder had attached, then the oldest."""
-    leaving = calls.alias("leaving")
-    candidates = (
-        select(leaving.c.number)
-        .where(claimable(leaving), handed_over(leaving))
-        # One that nobody has attached to yet is missing what it says; the others' holder still listens.
-        .order_by(leaving.c.observed_at.is_not(None), leaving.c.answered_at, leaving.c.number)
-        .limit(limit)
-        .with_for_update(skip_locked=True, of=leaving)
-    )
-    reserved = (
-        update(calls)
-        .where(calls.c.number.in_(_once(candidates)), calls.c.heir.is_(None), may_claim(node_id))
-        .values(heir=node_id)
-        .returning(calls)
-    )
-    return _read(db, reserved)
+    return _read(db, _RESERVE, {"heir_id": node_id, "most": limit})
 
 
 def adopt(db: Connection, node_id: str, reserved: Call, *, at: int) -> Call | None:
@@ -246,8 +220,8 @@ def _once(candidates: Select[int]) -> Select[int]:
     return select(named.c.number)
 
 
-def _read(db: Connection, changed: ReturningUpdate[Any]) -> list[Call]:
-    return sorted((Call.read(row) for row in db.execute(changed)), key=lambda call: call.number)
+def _read(db: Connection, changed: ReturningUpdate[Any], asked: Mapping[str, Any]) -> list[Call]:
+    return sorted((Call.read(row) for row in db.execute(changed, asked)), key=lambda call: call.number)
 
 
 def numbers_held_by(db: Connection, node_id: str) -> set[int]:
@@ -301,7 +275,9 @@ def handed_over(call: FromClause) -> ColumnElement[bool]:
 
 
 def unheld(
-    call: FromClause, free_locks: Collection[str] = (), judge: str | None = None
+    call: FromClause,
+    free_locks: Collection[str] | BindParameter[Any] = (),
+    judge: ColumnElement[str] | None = None,
 ) -> ColumnElement[bool]:
     """SQL over the calls table or an alias of it: an open call that nobody holds, or only the dead.
 
@@ -317,8 +293,10 @@ def unheld(
     return or_(is_open & call.c.holder.is_(None), is_open & call.c.holder.in_(dead))
 
 
-def _dead(free_locks: Collection[str], judge: str | None) -> ColumnElement[bool]:
-    unlocked = nodes.c.node_id.in_(sorted(free_locks))
+def _dead(
+    free_locks: Collection[str] | BindParameter[Any], judge: ColumnElement[str] | None
+) -> ColumnElement[bool]:
+    unlocked = nodes.c.node_id.in_(free_locks)
     if judge is None:
         return or_(~lives(), unlocked)
     sure = _renewed_for_a_lease(judge)
@@ -328,32 +306,102 @@ def _dead(free_locks: Collection[str], judge: str | None) -> ColumnElement[bool]
     return or_(and_(~lives(), sure), and_(unlocked, or_(nodes.c.backend_pid.is_(None), alone)))
 
 
-def may_claim(node_id: str | ColumnElement[str]) -> ColumnElement[bool]:
+def may_claim(node_id: ColumnElement[str]) -> ColumnElement[bool]:
     """SQL: this node itself lives and is not draining. Who has not renewed may declare nobody dead."""
     return exists().where(nodes.c.node_id == node_id, lives(), nodes.c.draining.is_(False))
 
 
-def _renewed_for_a_lease(node_id: str) -> ColumnElement[bool]:
+def _renewed_for_a_lease(node_id: ColumnElement[str]) -> ColumnElement[bool]:
     me = nodes.alias("me")
     return exists().where(me.c.node_id == node_id, me.c.renewed_since <= DatabaseClock() - DEAD_AFTER_MS)
 
 
-# Built once: the first stands before all that is written; and whoever inherits hundreds of calls adopts them one by
-# one. Building either costs more than it does.
+# Built once: building one costs several times what it does, and it would be done with the file's lock in hand.
 _HELD = (
     select(calls.c.number, calls.c.epoch, calls.c.last_seq)
     .where(calls.c.holder == bindparam("node_id"), calls.c.number.in_(bindparam("numbers", expanding=True)))
     .order_by(calls.c.number)
     .with_for_update(key_share=True)
 )
+_OF_THESE: BindParameter[Any] = bindparam("numbers", expanding=True)
+_THE_END = bindparam("the_end", type_=BigInteger)
+_LEFT_AT_THE_END = (
+    update(inbox)
+    .where(inbox.c.number.in_(_OF_THESE), inbox.c.taken_at.is_(None))
+    .values(taken_at=_THE_END, body=None),
+    # What was not sent never is, of what was sent nobody will hear more, and hanging up is done.
+    update(commands)
+    .where(commands.c.number.in_(_OF_THESE), commands.c.state.in_(("queued", "sent")))
+    .values(
+        state=case(
+            (commands.c.type == "hang_up", "confirmed"),
+            (commands.c.state == "queued", "expired"),
+            else_="unknown",
+        ),
+        code="call_ended",
+        settled_at=_THE_END,
+    ),
+    # What waited for an operator never runs; what a running tool answers nobody will hear.
+    update(tool_runs)
+    .where(tool_runs.c.number.in_(_OF_THESE), tool_runs.c.state.in_(("waiting", "started")))
+    .values(
+        state=case((tool_runs.c.state == "waiting", "refused"), else_="unknown"),
+        code="call_ended",
+        settled_at=_THE_END,
+    ),
+)
+_CLAIMER = bindparam("claimer", type_=Text)
+_FREE_LOCKS: BindParameter[Any] = bindparam("free_locks", expanding=True)
+_MOST = bindparam("most", type_=Integer)
+_JUDGED_DEAD = select(nodes.c.node_id).where(_dead(_FREE_LOCKS, _CLAIMER), may_claim(_CLAIMER))
+_waiting = calls.alias("waiting")
+_CLAIM = (
+    update(calls)
+    .where(
+        calls.c.number.in_(
+            _once(
+                select(_waiting.c.number)
+                .where(claimable(_waiting), unheld(_waiting, _FREE_LOCKS, _CLAIMER))
+                .where(_waiting.c.holder.is_distinct_from(_CLAIMER))
+                # Not by number: SQLite would then walk the whole table in that order, to spare itself a sort.
+                .order_by(_waiting.c.answered_at, _waiting.c.number)
+                .limit(_MOST)
+                .with_for_update(skip_locked=True, of=_waiting)
+            )
+        )
+    )
+    .where(claimable(calls), unheld(calls, _FREE_LOCKS, _CLAIMER), may_claim(_CLAIMER))
+    .values(holder=_CLAIMER, epoch=calls.c.epoch + 1, claimed_at=bindparam("now"), heir=None)
+    .returning(calls)
+)
+_HEIR = bindparam("heir_id", type_=Text)
+_leaving = calls.alias("leaving")
+_RESERVE = (
+    update(calls)
+    .where(
+        calls.c.number.in_(
+            _once(
+                select(_leaving.c.number)
+                .where(claimable(_leaving), handed_over(_leaving))
+                # One that nobody has attached to yet is missing what it says; the others' holder still listens.
+                .order_by(_leaving.c.observed_at.is_not(None), _leaving.c.answered_at, _leaving.c.number)
+                .limit(_MOST)
+                .with_for_update(skip_locked=True, of=_leaving)
+            )
+        )
+    )
+    .where(calls.c.heir.is_(None), may_claim(_HEIR))
+    .values(heir=_HEIR)
+    .returning(calls)
+)
 _ADOPT = (
     update(calls)
     .where(
         calls.c.number == bindparam("of_number"),
-        calls.c.heir == bindparam("heir_id"),
+        calls.c.heir == _HEIR,
         calls.c.epoch == bindparam("of_epoch"),
     )
-    .where(claimable(calls), may_claim(bindparam("heir_id")))
-    .values(holder=bindparam("heir_id"), epoch=calls.c.epoch + 1, claimed_at=bindparam("now"), heir=None)
+    .where(claimable(calls), may_claim(_HEIR))
+    .values(holder=_HEIR, epoch=calls.c.epoch + 1, claimed_at=bindparam("now"), heir=None)
     .returning(calls)
 )
