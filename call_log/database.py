@@ -62,9 +62,6 @@ class Database(Protocol):
     def lock_folder(self) -> Path:
         """The folder of this machine for lock files and journals."""
 
-    def others_turn(self, had: float) -> float:
-        """Seconds that whoever writes all the time leaves to others behind a transaction that took so many."""
-
     def prepare(self) -> None:
         """Make the folders that are needed. Raises StoreUnavailable."""
 

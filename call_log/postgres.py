@@ -64,10 +64,6 @@ class Server:
         """Below the working folder, one for each database: journals of one must not be drained into another."""
         return Path("var", "observer", hashlib.sha256(self.place.key.encode()).hexdigest()[:16]).absolute()
 
-    def others_turn(self, had: float) -> float:
-        """Transactions of several processes go on beside each other."""
-        return 0.0
-
     def prepare(self) -> None:
         """Nothing: nodes make the folder of their locks, and the web needs none."""
 

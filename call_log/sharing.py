@@ -21,6 +21,14 @@ from call_log.errors import StoreUnavailable
 PARTS_AT_ONCE = 20
 LONGEST_SECONDS = 0.02
 """Other processes wait for the lock meanwhile. A part that has begun is not cut."""
+REST_SECONDS = 0.002, 0.010
+
+
+def rest_after(had: float) -> float:
+    """The lock has no queue, and who asks again at once would always have it: it is left to other processes for as long
+    as it was had, within bounds. Seconds."""
+    shortest, longest = REST_SECONDS
+    return min(max(had, shortest), longest)
 
 
 class _Group:
@@ -29,13 +37,18 @@ class _Group:
     def __init__(self, db: Connection) -> None:
         self.db, self.parts = db, 0
         self.undone: str | None = None
-        self._until = time.monotonic() + LONGEST_SECONDS
+        self._began = time.monotonic()
         self.is_over = threading.Event()
 
     @property
     def has_room(self) -> bool:
         """Whether one more may take part."""
-        return self.undone is None and self.parts < PARTS_AT_ONCE and time.monotonic() < self._until
+        return self.undone is None and self.parts < PARTS_AT_ONCE and self.had < LONGEST_SECONDS
+
+    @property
+    def had(self) -> float:
+        """For how many seconds it has the lock."""
+        return time.monotonic() - self._began
 
     @contextlib.contextmanager
     def part(self) -> Iterator[Connection]:
@@ -81,7 +94,7 @@ class Shared:
         StoreUnavailable, and then the whole transaction is undone."""
         self._engine, self._patience, self._faults_named = engine, patience, faults_named
         self._guard = threading.Lock()
-        self._is_open = False
+        self._is_open, self._not_before = False, 0.0
         self._waiting: deque[_Turn] = deque()
 
     @contextlib.contextmanager
@@ -123,6 +136,7 @@ class Shared:
     def _begin(self) -> _Group:
         group = None
         try:
+            time.sleep(max(0.0, self._not_before - time.monotonic()))
             with self._faults_named(), contextlib.ExitStack() as cleaning:
                 db = cleaning.enter_context(contextlib.closing(self._engine.connect()))
                 db.begin()
@@ -148,6 +162,7 @@ class Shared:
             group.undone = str(fault)
         finally:
             group.is_over.set()
+            self._not_before = time.monotonic() + rest_after(group.had)
             self._next_begins()
 
     def _next_begins(self) -> None:

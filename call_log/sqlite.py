@@ -30,8 +30,6 @@ log = structlog.get_logger()
 LOOK_EVERY_SECONDS = 0.001
 """How often whoever waits for the write lock looks for it."""
 
-OTHERS_TURN_SECONDS = 0.002, 0.010
-
 READERS = 40
 """Reading transactions at once: the web's 32 threads and a few of the observer's."""
 
@@ -86,12 +84,6 @@ class File:
     def lock_folder(self) -> Path:
         """The folder for lock files, beside the database."""
         return self.path.with_name(f"{self.path.name}-locks")
-
-    def others_turn(self, had: float) -> float:
-        """The write lock has no queue, and who asks again at once would always have it: it is left to others for as
-        long as it was had, within bounds."""
-        shortest, longest = OTHERS_TURN_SECONDS
-        return min(max(had, shortest), longest)
 
     def prepare(self) -> None:
         """Make the parent folder and the one for locks; warn of a network disk. Raises StoreUnavailable."""

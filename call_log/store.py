@@ -66,10 +66,6 @@ class Store:
         on a server, below the working folder."""
         return self._database.lock_folder
 
-    def others_turn(self, had: float) -> float:
-        """Seconds that whoever writes all the time leaves to others behind a transaction that took so many."""
-        return self._database.others_turn(had)
-
     def require_current(self) -> None:
         """Raises SchemaBehind, with the command that helps, when the tables are older than this code."""
         revisions.require_current(self._database)

@@ -219,13 +219,10 @@ class Writer:
         everybody is told."""
         rows = [item.kept for item in items if isinstance(item, _Row)]
         with self._store.writing() as db:
-            began = time.monotonic()
             lost = record_rows(db, self._node_id, rows, at=wall_clock()) if rows else set()
             results = [(item, item.run(db)) for item in items if isinstance(item, _Statement)]
-        had = time.monotonic() - began
         self._note_back(len(items))
         self._loop.call_soon_threadsafe(self._tell, items, lost, results)
-        time.sleep(self._store.others_turn(had))
 
     def _renew_if_away(self) -> None:
         # Our heart seemed to have stopped as well: renew before anything else, and now and then while much is

@@ -1,8 +1,10 @@
 """Writers of one process who come at once: one commit for all of them, and what becomes of one is not the others'."""
 
 import contextlib
+import itertools
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -204,3 +206,24 @@ def test_others_get_the_lock_after_a_while(writers: Writers, monkeypatch: pytest
     for asked in writers.at_once(say("a"), say("b"), say("c")):
         asked.result(20)
     assert len(writers.commits) == 3
+
+
+@pytest.mark.parametrize(("had", "rest"), [(0.0, 0.002), (0.005, 0.005), (0.5, 0.010)])
+def test_the_lock_is_left_to_others_for_as_long_as_it_was_had_within_bounds(had: float, rest: float) -> None:
+    assert sharing.rest_after(had) == rest
+
+
+def test_others_get_the_lock_while_many_write_all_the_time(
+    writers: Writers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sharing, "LONGEST_SECONDS", 0.0)
+    monkeypatch.setattr(sharing, "rest_after", lambda had: 0.2 if had >= 0.05 else 60.0)
+    began: list[float] = []
+
+    def note(db: Connection) -> None:
+        began.append(time.monotonic())
+        time.sleep(0.05)
+
+    for asked in writers.at_once(note, note, note):
+        asked.result(20)
+    assert all(after - before >= 0.25 for before, after in itertools.pairwise(began))
