@@ -24,13 +24,13 @@ to what that write needs.
 import contextlib
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
-from sqlalchemy import Connection
 
+from call_log.database import Writing
 from call_log.errors import StoreUnavailable
 from call_log.lock import FileLock
 
@@ -47,9 +47,7 @@ _CHECKPOINT = "PRAGMA wal_checkpoint(PASSIVE)"
 class Checkpoint:
     """This process's part in it."""
 
-    def __init__(
-        self, file: "File", writing: Callable[[], contextlib.AbstractContextManager[Connection]], lease: Path
-    ) -> None:
+    def __init__(self, file: "File", writing: Writing, lease: Path) -> None:
         self._file = file
         self._writing = writing
         self._lease = FileLock(lease)
@@ -93,7 +91,9 @@ class Checkpoint:
         self._connection = self._connection or self._connect()
         with self._guarding():
             self._connection.execute(_CHECKPOINT).fetchone()
-        with self._writing():
+        # Alone: where others' rows are committed behind it, or with it, the next writer finds something left to move,
+        # and does not start the WAL over.
+        with self._writing(alone=True):
             self._connection.execute(_CHECKPOINT).fetchone()
         return self._connection
 

@@ -1,7 +1,6 @@
 """What the store asks of a database, whichever it is. It knows no database."""
 
 import contextlib
-from collections.abc import Callable
 from enum import IntEnum
 from pathlib import Path
 from typing import Protocol
@@ -24,7 +23,11 @@ class News(IntEnum):
     ANYTHING = 2
 
 
-Writing = Callable[[], contextlib.AbstractContextManager[Connection]]
+class Writing(Protocol):
+    """Makes transactions that may write."""
+
+    def __call__(self, *, alone: bool = False) -> contextlib.AbstractContextManager[Connection]:
+        """`alone`: nothing of other threads is committed with it."""
 
 
 class Watch(Protocol):

@@ -79,7 +79,7 @@ class Server:
         return partial(self._writing, writer)
 
     @contextlib.contextmanager
-    def _writing(self, writer: Engine) -> Iterator[Connection]:
+    def _writing(self, writer: Engine, *, alone: bool = False) -> Iterator[Connection]:
         with self.faults_named(), writer.begin() as db:
             yield db
 

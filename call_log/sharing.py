@@ -34,8 +34,8 @@ def rest_after(had: float) -> float:
 class _Group:
     """One transaction, from the lock to the flush. `undone` says why nothing of it is on disk, where that is so."""
 
-    def __init__(self, db: Connection) -> None:
-        self.db, self.parts = db, 0
+    def __init__(self, db: Connection, alone: bool) -> None:
+        self.db, self._most, self.parts = db, 1 if alone else PARTS_AT_ONCE, 0
         self.undone: str | None = None
         self._began = time.monotonic()
         self.is_over = threading.Event()
@@ -43,7 +43,7 @@ class _Group:
     @property
     def has_room(self) -> bool:
         """Whether one more may take part."""
-        return self.undone is None and self.parts < PARTS_AT_ONCE and self.had < LONGEST_SECONDS
+        return self.undone is None and self.parts < self._most and self.had < LONGEST_SECONDS
 
     @property
     def had(self) -> float:
@@ -74,10 +74,10 @@ class _Group:
 
 
 class _Turn:
-    """One who waits: for a group to take part in, or to begin one."""
+    """One who waits: for a group to take part in, or to begin one; `alone`, for one that it begins and ends."""
 
-    def __init__(self) -> None:
-        self.came = threading.Event()
+    def __init__(self, alone: bool) -> None:
+        self.alone, self.came = alone, threading.Event()
         self.group: _Group | None = None
 
 
@@ -98,10 +98,10 @@ class Shared:
         self._waiting: deque[_Turn] = deque()
 
     @contextlib.contextmanager
-    def take_part(self) -> Iterator[Connection]:
+    def take_part(self, *, alone: bool = False) -> Iterator[Connection]:
         """Once the block is left, what it wrote is on disk, together with what others wrote. An exception undoes what
         this block wrote. Raises StoreUnavailable, also where what another one did ended the transaction."""
-        group = self._group()
+        group = self._group(alone)
         try:
             with self._faults_named(), group.part() as db:
                 yield db
@@ -114,8 +114,8 @@ class Shared:
         if group.undone is not None:
             raise StoreUnavailable(group.undone)
 
-    def _group(self) -> _Group:
-        turn = _Turn()
+    def _group(self, alone: bool) -> _Group:
+        turn = _Turn(alone)
         with self._guard:
             if self._is_open:
                 self._waiting.append(turn)
@@ -124,7 +124,7 @@ class Shared:
                 turn.came.set()
         if not turn.came.wait(self._patience):
             self._give_up(turn)
-        return turn.group or self._begin()
+        return turn.group or self._begin(alone)
 
     def _give_up(self, turn: _Turn) -> None:
         with self._guard, self._faults_named():
@@ -133,7 +133,7 @@ class Shared:
                 raise exc.TimeoutError
         turn.came.wait()  # it is on its way
 
-    def _begin(self) -> _Group:
+    def _begin(self, alone: bool) -> _Group:
         group = None
         try:
             time.sleep(max(0.0, self._not_before - time.monotonic()))
@@ -141,7 +141,7 @@ class Shared:
                 db = cleaning.enter_context(contextlib.closing(self._engine.connect()))
                 db.begin()
                 cleaning.pop_all()
-                group = _Group(db)
+                group = _Group(db, alone)
                 return group
         finally:
             if group is None:
@@ -150,7 +150,8 @@ class Shared:
     def _pass_on(self, group: _Group) -> None:
         """To the next one; where there is none, or it is enough, end it."""
         with self._guard:
-            next_one = self._waiting.popleft() if self._waiting and group.has_room else None
+            joins = bool(self._waiting) and group.has_room and not self._waiting[0].alone
+            next_one = self._waiting.popleft() if joins else None
         if next_one is not None:
             next_one.group = group
             next_one.came.set()

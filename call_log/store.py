@@ -77,11 +77,12 @@ class Store:
             yield db
 
     @contextlib.contextmanager
-    def writing(self) -> Iterator[Connection]:
+    def writing(self, *, alone: bool = False) -> Iterator[Connection]:
         """A transaction that may write: has the write lock from the start, is on the disk when the block
-        has ended, and is undone by any exception; other threads' may be committed with it. Not reentrant."""
+        has ended, and is undone by any exception; other threads' may be committed with it, if it need not be
+        `alone`. Not reentrant."""
         self._database.require_same()
-        with self._write() as db:
+        with self._write(alone=alone) as db:
             yield db
 
     def watch(self) -> Watch:

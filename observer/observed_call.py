@@ -61,8 +61,8 @@ class ObservedCall:
         inherited: Sideband | None = None,
         succeeds: bool = False,
     ) -> None:
-        """`left`: what earlier holders left, where there were any; `succeeds`: the last one lives, and hands the call
-        over; `inherited`: the sideband that was attached while it still had its own."""
+        """`left`: what earlier holders left, where there were any, until it is remembered; `succeeds`: the last one
+        lives, and hands the call over; `inherited`: the sideband that was attached while it still had its own."""
         self._left = left
         self.call, self._line, self._inherited = call, line, inherited
         self.record = Record(call, line, self._act)
@@ -138,6 +138,7 @@ class ObservedCall:
         self.record.recall(rows)
         if self.record.hung_up_for is not None:
             self.wish(Wish(cast(EndReason, self.record.hung_up_for), OBSERVER))
+        self._left = None  # two hundred events, of 16 MiB each if need be
         self._remembers.set()
 
     def wish_of(self, call: Call) -> None:
@@ -157,12 +158,12 @@ class ObservedCall:
             await self._quarantine()
             return
         await self._leave()
-        if self._left is not None and not self._remembers.is_set():
+        if self._left is not None:
             await self._watch.recall()
             self._presence.resume(self._left)
-        if self._left is not None and self._left.end and not self._remembers.is_set():
-            # Before anything is recorded: both sidebands heard the same for a while.
-            self._recall(self._left.end)
+            if self._left.end:
+                # Before anything is recorded: both sidebands heard the same for a while.
+                self._recall(self._left.end)
         async with asyncio.TaskGroup() as together:
             beside = [
                 together.create_task(self._obey()),

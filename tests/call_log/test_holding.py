@@ -155,6 +155,17 @@ def test_an_heir_adopts_the_calls_of_a_leaving_holder_one_by_one(store: Store, a
         assert calls.adopt(db, "n2", reserved, at=AT) is None, "once"
 
 
+def test_an_heir_begins_with_those_to_which_nobody_has_attached(store: Store, answered: Any) -> None:
+    with store.writing() as db:
+        first, second, new = answered(db), answered(db), answered(db)
+        calls.claim(db, "n1", limit=9, at=AT)
+        for call in (first, second):
+            assert calls.update_held(db, call.number, 1, "n1", state="observed", observed_at=AT)
+        nodes.drain(db, "n1")
+        order = [calls.reserve(db, "n2", limit=1)[0].number for _ in range(3)]
+    assert order == [new.number, first.number, second.number]
+
+
 def test_a_node_can_ask_which_open_calls_it_holds(store: Store, answered: Any) -> None:
     with store.writing() as db:
         kept, ended, _others = answered(db), answered(db), answered(db)

@@ -193,6 +193,29 @@ def test_who_cannot_have_the_lock_leaves_its_turn_to_the_next(writers: Writers) 
     assert writers.words() == ["b"]
 
 
+def test_who_must_be_alone_is_committed_with_nobody(writers: Writers) -> None:
+    asked = writers.at_once(say("a"), say("b"))
+    with writers.shared.take_part(alone=True) as db:
+        say("alone")(db)
+        asked.append(writers.write(say("c")))
+        until(lambda: writers.shared._waiting, "one more who waits")
+    asked[2].result(20)
+    assert writers.words() == ["a", "b", "alone", "c"]
+    assert len(writers.commits) == 3
+
+    entered = threading.Event()
+
+    def with_one_who_must_be_alone(db: Connection) -> None:
+        entered.set()
+        until(lambda: writers.shared._waiting, "the one who must be alone")
+
+    first = writers.write(with_one_who_must_be_alone)
+    assert entered.wait(20)
+    with writers.shared.take_part(alone=True):
+        assert len(writers.commits) == 4
+    first.result(20)
+
+
 def test_others_get_the_lock_between_so_many(writers: Writers) -> None:
     words = [f"word {number}" for number in range(PARTS_AT_ONCE + 1)]
     for asked in writers.at_once(*map(say, words)):

@@ -272,3 +272,32 @@ def test_a_call_that_is_being_adopted_is_not_followed_twice_by_a_node_that_is_in
     assert [epoch for _, epoch in holders(house, call_id)] == [1, 2]
     house.hang_up(call_id)
     house.ended(call_id)
+
+
+SAYS_WHAT_IT_KEEPS = """
+import sys
+from observer.__main__ import main
+from observer.observed_call import ObservedCall
+attached = ObservedCall._attached
+async def told(self, *how, **more):
+    sys.stderr.write(f"kept of what was left: {self._left}\\n")
+    return await attached(self, *how, **more)
+ObservedCall._attached = told
+main()
+"""
+
+
+def test_an_heir_does_not_keep_the_log_that_it_has_read(empty_house: House, player: Player) -> None:
+    """It may be two hundred events of 16 MiB, of each call."""
+    house = empty_house
+    first = house.start_observer()
+    house.ready()
+    call_id, _ = one_call(house, player, attaches=2)
+    second = house.start_observer("-c", SAYS_WHAT_IT_KEEPS)
+    node_of(second)
+    assert first.stop() == 0
+    house.observers.remove(first)
+    until(lambda: "kept of what was left" in second.said(), "the heir's sideband")
+    assert "kept of what was left: None" in second.said()
+    house.hang_up(call_id)
+    house.ended(call_id)
