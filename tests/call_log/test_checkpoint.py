@@ -3,15 +3,17 @@
 import multiprocessing
 import sqlite3
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from call_log import calls, events
+from call_log import calls, events, sharing
 from call_log.events import EventRow
 from call_log.store import Store
 from tests.call_log.conftest import file_url
+from tests.processes import until
 
 BATCHES = 200
 ROWS = 50
@@ -62,6 +64,29 @@ def test_the_wal_starts_over_under_continuous_writing(store: Store, url: str, he
     assert _size(url) > BATCHES * ROWS * 400
     assert max(sizes) < 2 * 2**20
     assert max(sizes[5:]) <= max(sizes[:5]) * 1.2, "it has stopped growing"
+
+
+def test_what_another_thread_writes_meanwhile_is_moved_too_so_that_the_wal_starts_over(
+    store: Store, url: str, held: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sharing, "LONGEST_SECONDS", 60.0)
+    shared: Any = store._write
+    with ThreadPoolExecutor(1) as threads:
+        with store.writing() as db:
+            checkpoint = threads.submit(store.checkpoint)
+            until(lambda: shared.__self__._waiting, "the checkpoint's turn")
+            rows = [EventRow(held, n, 1, "upstream", "t", None, b"x" * 400) for n in range(ROWS)]
+            assert events.append(db, "n1", {held: 1}, rows) == set()
+        checkpoint.result()
+    before = _header(url)
+    _write(store, held, 1)
+    assert _header(url) != before
+
+
+def _header(url: str) -> bytes:
+    """Its salts are new each time that the WAL starts over."""
+    with Path(url.removeprefix("sqlite:///") + "-wal").open("rb") as wal:
+        return wal.read(32)
 
 
 def test_a_reader_delays_the_start_over_but_does_not_block(store: Store, url: str, held: int) -> None:
