@@ -92,8 +92,6 @@ def update_held(db: Connection, number: int, epoch: int, node_id: str, **changes
     written.
     """
     state = changes.get("state")
-    if state == "ended":
-        changes.pop("carried", None)  # for no next holder
     change, asked = _held_change(tuple(changes)), {f"new_{name}": value for name, value in changes.items()}
     asked |= {"of_number": number, "of_epoch": epoch, "of_holder": node_id}
     if state is not None:

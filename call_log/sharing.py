@@ -136,7 +136,7 @@ class Shared:
     def _begin(self, alone: bool) -> _Group:
         group = None
         try:
-            time.sleep(max(0.0, self._not_before - time.monotonic()))
+            time.sleep(max(0.0, self._not_before - time.monotonic()))  # meanwhile more come, and take part
             with self._faults_named(), contextlib.ExitStack() as cleaning:
                 db = cleaning.enter_context(contextlib.closing(self._engine.connect()))
                 db.begin()

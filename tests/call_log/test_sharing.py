@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -52,9 +53,12 @@ class Writers:
         assert entered.wait(20)
         for place, other in enumerate(others, start=1):
             asked.append(self.write(other))
-            until(lambda most=place: len(self.shared._waiting) >= most, "one more who waits")  # type: ignore[misc]
+            until(partial(self._wait, place), "one more who waits")
         go_on.set()
         return asked
+
+    def _wait(self, number: int) -> bool:
+        return len(self.shared._waiting) >= number
 
     def words(self) -> list[str]:
         """What is on disk, as another process would see it."""
@@ -240,13 +244,22 @@ def test_others_get_the_lock_while_many_write_all_the_time(
     writers: Writers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sharing, "LONGEST_SECONDS", 0.0)
-    monkeypatch.setattr(sharing, "rest_after", lambda had: 0.2 if had >= 0.05 else 60.0)
+    had: list[float] = []
+
+    def rest(seconds: float) -> float:
+        had.append(seconds)
+        return 0.2
+
+    monkeypatch.setattr(sharing, "rest_after", rest)
     began: list[float] = []
+    took: list[float] = []
 
     def note(db: Connection) -> None:
         began.append(time.monotonic())
-        time.sleep(0.05)
+        db.exec_driver_sql("SELECT count(*) FROM word").scalar_one()
+        took.append(time.monotonic() - began[-1])
 
     for asked in writers.at_once(note, note, note):
         asked.result(20)
-    assert all(after - before >= 0.25 for before, after in itertools.pairwise(began))
+    assert all(after - before >= 0.2 for before, after in itertools.pairwise(began))
+    assert all(seconds >= least for seconds, least in zip(had, took, strict=True))
