@@ -6,6 +6,7 @@ import contextlib
 import tempfile
 import time
 from collections.abc import Iterator
+from typing import Any
 
 from sqlalchemy import update
 
@@ -15,6 +16,16 @@ from call_log.store import Store
 from tests.postgres import Cluster
 
 NOW = time.time_ns() // 1_000_000
+USUAL: dict[str, Any] = {
+    "profile": "default",
+    "model": "gpt-realtime",
+    "caller": "bench",
+    "upstream": "azure",
+    "recording": "preferred",
+    "metadata": None,
+    "consent": None,
+}
+"""What a call is like that nobody asked anything special of."""
 
 
 @contextlib.contextmanager
@@ -41,18 +52,7 @@ def answered(store: Store, count: int) -> None:
     for start in range(0, count, 1_000):
         with store.writing() as db:
             for number in range(start, min(start + 1_000, count)):
-                call = calls.dial(
-                    db,
-                    call_id=calls.new_call_id(),
-                    profile="default",
-                    model="gpt-realtime",
-                    caller="bench",
-                    upstream="azure",
-                    recording="preferred",
-                    metadata=None,
-                    consent=None,
-                    at=NOW,
-                )
+                call = calls.dial(db, call_id=calls.new_call_id(), at=NOW, **USUAL)
                 calls.answer(
                     db, call.call_id, upstream_call_id=f"rtc_{number}", upstream_request_id=None, at=NOW
                 )

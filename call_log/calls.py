@@ -58,23 +58,23 @@ def dial(
     webhook: bool = False,
 ) -> Call:
     """Write the intent, before anything goes upstream. Without `retention_days` the call is kept for ever."""
-    row = insert(calls).values(
-        call_id=call_id,
-        state="dialling",
-        profile=profile,
-        model=model,
-        caller=caller,
-        upstream=upstream,
-        recording=recording,
-        underlying=underlying,
-        transcription=transcription,
-        consent=consent,
-        created_at=at,
-        retention_days=retention_days,
-        webhook=webhook,
-        salt=new_salt(),
-    )
-    call = Call.read(db.execute(row.returning(calls)).one())
+    row = {
+        "call_id": call_id,
+        "state": "dialling",
+        "profile": profile,
+        "model": model,
+        "caller": caller,
+        "upstream": upstream,
+        "recording": recording,
+        "underlying": underlying,
+        "transcription": transcription,
+        "consent": consent,
+        "created_at": at,
+        "retention_days": retention_days,
+        "webhook": webhook,
+        "salt": new_salt(),
+    }
+    call = Call.read(db.execute(_INTENT, row).one())
     _write_text(db, call.number, "metadata", metadata)
     hint(db)
     return call
@@ -246,7 +246,8 @@ def _text(name: str) -> ScalarSelect[str]:
 
 _WITH_TEXTS = select(calls, *(_text(name).label(name) for name in ("metadata", "failure_detail")))
 _FIND = _WITH_TEXTS.where(calls.c.call_id == bindparam("of_id"))
-# Built once, like `holding`'s: with each call's answer and hang-up.
+# Built once, like `holding`'s: with each call's intent, answer and hang-up.
+_INTENT = insert(calls).returning(calls)
 _WISH = (
     update(calls)
     .where(
