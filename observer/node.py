@@ -123,7 +123,8 @@ class Node:
         When the writer died, nothing can be handed over: the process must end at once, and its lock with it.
         """
         await self._join()
-        watch = CallLogWatch(self._store, self.node_id, self._limits, self._wake, self._deliver)
+        leaving = self._line.leaving
+        watch = CallLogWatch(self._store, self.node_id, self._limits, self._wake, self._deliver, leaving)
         watchdog = Watchdog(self._limits.blocked)
         try:
             async with asyncio.TaskGroup() as together:

@@ -42,7 +42,8 @@ class Waiting:
 
 class CallLogWatch:
     """Calls `tell(waiting)` in the event loop after each change that leaves something to do, and `deliver(messages)`
-    with those that wait for this node's calls, again and again until they are taken."""
+    with those that wait for this node's calls, again and again until they are taken. Once its node is `leaving`, it
+    may not take anything any more, and its calls' messages alone are looked for."""
 
     def __init__(
         self,
@@ -51,8 +52,10 @@ class CallLogWatch:
         limits: Limits,
         tell: Callable[[Waiting], None],
         deliver: Callable[[list[Message]], None],
+        leaving: asyncio.Event,
     ) -> None:
         self._store, self._node_id, self._tell, self._deliver = store, node_id, tell, deliver
+        self._leaving = leaving
         self._session_longest = int(limits.session_longest * 1000)
         self._free: frozenset[str] = frozenset()
         self._nodes_read_at = 0.0
@@ -76,9 +79,9 @@ class CallLogWatch:
                 news = _news(watch, wait)
                 if not news and time.monotonic() - read_at < AT_LEAST_EVERY_SECONDS:
                     continue
-                read_at = time.monotonic()
-                self._read(messages_alone=news is News.MESSAGES)
-                since = self._dialling_since
+                read_at, leaving = time.monotonic(), self._leaving.is_set()
+                self._read(messages_alone=leaving or news is News.MESSAGES)
+                since = None if leaving else self._dialling_since
                 fast = since is not None and read_at - since < DIALLING_MAX_SECONDS
                 wait = WHILE_DIALLING_SECONDS if fast else AT_REST_SECONDS
                 rest = rest_after(time.monotonic() - read_at, fast)

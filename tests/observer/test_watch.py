@@ -14,7 +14,7 @@ from call_log.store import Store
 from observer.limits import Limits
 from observer.watch import AT_LEAST_EVERY_SECONDS, CallLogWatch, Waiting, rest_after
 from tests.call_log.conftest import AT, STORES, file_url
-from tests.observer.test_writer_on_postgres import NODE, SECONDS, two_calls
+from tests.observer.test_writer_on_postgres import NODE, SECONDS, answered, two_calls
 
 
 @pytest.fixture(params=STORES)
@@ -39,10 +39,15 @@ def test_a_look_is_a_share_of_the_work_and_the_next_one_never_far_away(
     assert rest_after(took, dialling) == pytest.approx(rest)
 
 
-def test_messages_are_delivered_until_they_are_taken_and_are_no_other_work(url: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("is_claimable", "leaves", "is_told"), [(False, False, False), (True, False, True), (True, True, False)]
+)
+def test_messages_are_delivered_until_they_are_taken_and_other_work_is_told_to_who_may_take_it(
+    url: str, tmp_path: Path, is_claimable: bool, leaves: bool, is_told: bool
+) -> None:
     delivered: list[list[Message]] = []
     told: list[Waiting] = []
-    again = asyncio.Event()
+    leaving, again = asyncio.Event(), asyncio.Event()
 
     def deliver(messages: list[Message]) -> None:
         if delivered:
@@ -52,10 +57,13 @@ def test_messages_are_delivered_until_they_are_taken_and_are_no_other_work(url: 
     async def scene(store: Store) -> int:
         with store.writing() as db:
             number, _ = two_calls(db, tmp_path)
-        watch = CallLogWatch(store, NODE, Limits(), told.append, deliver)
+            if is_claimable:
+                answered(db, 3)
+            if leaves:
+                leaving.set()
+            inbox.put(db, number, kind="report", by="alice", at=AT)
+        watch = CallLogWatch(store, NODE, Limits(), told.append, deliver, leaving)
         try:
-            with store.writing() as db:
-                inbox.put(db, number, kind="report", by="alice", at=AT)
             await asyncio.wait_for(again.wait(), SECONDS)
         finally:
             await watch.close()
@@ -64,4 +72,4 @@ def test_messages_are_delivered_until_they_are_taken_and_are_no_other_work(url: 
     with contextlib.closing(Store(url)) as store:
         number = asyncio.run(scene(store))
     assert {(one.number, one.by) for some in delivered for one in some} == {(number, "alice")}
-    assert not told
+    assert bool(told) is is_told

@@ -100,19 +100,22 @@ async def bench(url: str, folder: Path, limits: Limits, longest: float = 20) -> 
 def two_calls(db: Any, folder: Path) -> list[int]:
     """Two calls that the node holds; their numbers."""
     nodes.join(db, NODE, host="here", pid=1, lock_path=folder / "node_1.lock", version="1")
-    for number in (1, 2):
-        usual: dict[str, Any] = {
-            "profile": "p",
-            "model": "m",
-            "caller": "c",
-            "upstream": "azure",
-            "recording": "preferred",
-        }
-        call = calls.dial(db, call_id=f"call_{number}", metadata=None, consent=None, at=AT, **usual)
-        calls.answer(
-            db, call.call_id, upstream_call_id=f"rtc_{number}", upstream_request_id=None, at=AT + number
-        )
+    answered(db, 1)
+    answered(db, 2)
     return [call.number for call in calls.claim(db, NODE, limit=2, at=AT)]
+
+
+def answered(db: Any, number: int) -> None:
+    """A call that waits for a holder."""
+    usual: dict[str, Any] = {
+        "profile": "p",
+        "model": "m",
+        "caller": "c",
+        "upstream": "azure",
+        "recording": "preferred",
+    }
+    call = calls.dial(db, call_id=f"call_{number}", metadata=None, consent=None, at=AT, **usual)
+    calls.answer(db, call.call_id, upstream_call_id=f"rtc_{number}", upstream_request_id=None, at=AT + number)
 
 
 def play(scene: Callable[[], Any]) -> None:
