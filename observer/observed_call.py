@@ -297,8 +297,7 @@ class ObservedCall:
                 await self.record.room(size)
             pulse.cancel()
         await self._leave()
-        if not self.record.lost.is_set():
-            await self._flush()  # what was heard last may say why
+        await self._flush()  # what was heard last may say why
         pause = self._redial.pause(
             asyncio.get_running_loop().time() - began, self.record.server_errors > errors
         )

@@ -11,11 +11,13 @@ from pathlib import Path
 import pytest
 
 from call_log import journal
+from call_log.events import EventRow
 from tests.observer.test_sideband import OFFER
 from tests.observer.test_succession import event, gaps, heard, holders, node_of, one_call
 from tests.player import Player
 from tests.processes import House, until
 
+EXPIRED = '{"type": "error", "event_id": "expired", "error": {"code": "session_expired"}}'
 QUICK = "from observer.__main__ import main; from observer.limits import Limits; main(Limits(store_patience=0.05))"
 
 
@@ -44,12 +46,12 @@ def journals(house: House) -> list[Path]:
     return sorted(house.locks.glob("*.journal"))
 
 
-def journaled(house: House) -> list[str | None]:
-    return [kept.row.event_id for path in journals(house) for kept in journal.read(path)]
+def journaled(house: House) -> list[EventRow]:
+    return [kept.row for path in journals(house) for kept in journal.read(path)]
 
 
 def await_journaled(house: House, *wanted: str) -> None:
-    until(lambda: set(wanted) <= set(journaled(house)), "the events in the journal")
+    until(lambda: set(wanted) <= {row.event_id for row in journaled(house)}, "the events in the journal")
 
 
 def await_heard(house: House, call_id: str, *wanted: str) -> None:
@@ -108,12 +110,28 @@ def test_an_observer_that_is_told_to_stop_in_an_outage_stops_and_leaves_its_jour
         await_journaled(house, "event_1")
         assert first.stop() == 0
         house.observers.remove(first)
-        assert "event_1" in journaled(house)
+        assert "event_1" in {row.event_id for row in journaled(house)}
     house.start_observer()
     until(lambda: heard(house, call_id) == ["event_1"], "the event")
     until(lambda: gaps(house, call_id) == ["handed_over"], "the gap")
     house.hang_up(call_id)
     house.ended(call_id)
+
+
+def test_a_call_that_ends_while_the_store_is_locked_has_its_end_once_the_store_is_back(
+    house: House, player: Player
+) -> None:
+    """Nothing of it fails meanwhile: what waits for the store insists."""
+    call_id, scenario = one_call(house, player, attaches=1)
+    with locked(house):
+        player.say(scenario, event(1), EXPIRED)
+        await_journaled(house, "event_1", "expired")
+        player.end(scenario)
+        until(lambda: "observer.detached" in {row.type for row in journaled(house)}, "the sideband's end")
+        until(lambda: house.get("/readyz").status_code == 503, "stopped hearts")
+    assert house.ended(call_id)["end"] == {"reason": "upstream_session_limit", "certainty": "stated"}
+    assert heard(house, call_id) == ["event_1"]
+    assert house.events(call_id, type="observer.failed") == []
 
 
 def test_nobody_takes_anothers_calls_when_the_store_comes_back(house: House, player: Player) -> None:
