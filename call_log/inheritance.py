@@ -20,6 +20,7 @@ ROWS = 20
 RECALLED_ROWS = 200
 """So far back a take-over looks before it records: what two sidebands heard both is newer."""
 _HOLDERS = ("observer.attached", "observer.detached")
+_DOUBTS = ("observer.attached", "observer.late", "observer.gap")
 _ENDS = (
     select(
         events.c.number,
@@ -87,6 +88,29 @@ def of_one(db: Connection, number: int) -> Inheritance:
     """Of a call that had a holder before."""
     end = last(db, number, limit=RECALLED_ROWS)
     return _of(end[-ROWS:], number in _commanded(db, [number]))._replace(end=end)
+
+
+def doubts(end: Iterable[EventRow]) -> list[dict[str, int | None]]:
+    """What may be missing, by the end of a log, since earlier holders changed: one of them took the call over while
+    both listened, and never learned whether the one before it had written all. As an `observer.gap` tells of it:
+    `after_seq`, `from_at` and `until_at` (UTC milliseconds)."""
+    waiting: list[tuple[str, dict[str, int | None]]] = []
+    before: EventRow | None = None
+    for row in end:
+        said = json.loads(row.body) if row.source == "observer" and row.type in _DOUBTS else {}
+        if "succeeds" in said:
+            began = before.at if before else None
+            waiting.append(
+                (said["succeeds"], {"after_seq": row.seq - 1, "from_at": began, "until_at": row.at})
+            )
+        elif row.type == "observer.late" and said.get("whole"):
+            waiting = [(node, doubt) for node, doubt in waiting if node != said["node"]]
+        elif row.type == "observer.gap":
+            waiting = [
+                (node, doubt) for node, doubt in waiting if doubt["after_seq"] != said.get("after_seq")
+            ]
+        before = row
+    return [doubt for _, doubt in waiting]
 
 
 def _commanded(db: Connection, numbers: Iterable[int]) -> set[int]:

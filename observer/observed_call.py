@@ -15,7 +15,7 @@ from typing import cast
 
 import structlog
 
-from call_log import calls
+from call_log import calls, inheritance
 from call_log.call import Call
 from call_log.events import EventRow
 from call_log.inbox import Message
@@ -59,10 +59,11 @@ class ObservedCall:
         line: Line,
         left: Inheritance | None = None,
         inherited: Sideband | None = None,
-        succeeds: bool = False,
+        predecessor: str | None = None,
     ) -> None:
-        """`left`: what earlier holders left, where there were any, until it is remembered; `succeeds`: the last one
-        lives, and hands the call over; `inherited`: the sideband that was attached while it still had its own."""
+        """`left`: what earlier holders left, where there were any, until it is remembered; `predecessor`: the last one,
+        where it lives and hands the call over; `inherited`: the sideband that was attached while it still had its
+        own."""
         self._left = left
         self.call, self._line, self._inherited = call, line, inherited
         self.record = Record(call, line, self._act)
@@ -72,7 +73,7 @@ class ObservedCall:
         self._watch = TamperWatch(call, line, self.record, self.commands, self.wish)
         self._guard = Guard(call, line.guardrails, self.record, self.commands, self.wish, self._watch.is_ours)
         self.commands.about_to_send = self._watch.sent
-        self._presence = Presence(call, line.node_id, self.record, line.limits, succeeds)
+        self._presence = Presence(call, line.node_id, self.record, line.limits, predecessor)
         self._pulse, self._redial = Pulse(self.record, line.limits), Redial(line.limits)
         self._log = log.bind(call_id=call.call_id, epoch=call.epoch)
         self._sideband: Sideband | None = None
@@ -94,7 +95,7 @@ class ObservedCall:
         self._taken.add(message.id)
         if message.kind == "late":
             word = self.record.take_late(message)
-            if word is not None:
+            if word is not None and self._presence.waits_for(message.by):
                 self._presence.hear(word, is_hung_up=self._wish is not None)
             return
         if message.kind == "command":
@@ -136,6 +137,8 @@ class ObservedCall:
 
     def _recall(self, rows: Sequence[EventRow]) -> None:
         self.record.recall(rows)
+        for doubt in inheritance.doubts(rows):
+            self.record.note("observer.gap", cause="handed_over", **doubt)
         if self.record.hung_up_for is not None:
             self.wish(Wish(cast(EndReason, self.record.hung_up_for), OBSERVER))
         self._left = None  # two hundred events, of 16 MiB each if need be

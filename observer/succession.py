@@ -74,7 +74,7 @@ async def adopt(line: Line, reserved: Call) -> ObservedCall | None:
     attached = await _attach(line, reserved)
     adopted = await _adopt(line, reserved)
     if adopted is not None:
-        return ObservedCall(adopted, line, await _left(line, adopted), attached, succeeds=True)
+        return ObservedCall(adopted, line, await _left(line, adopted), attached, reserved.holder)
     if attached is not None:
         await attached.leave()
     return None

@@ -84,3 +84,44 @@ def test_of_one_call_it_knows_the_same_and_the_end_of_its_log(store: Store, held
         [1, 2, 3],
         list(range(1, ROWS + 2)),
     ]
+
+
+SUCCEEDS = ("observer.attached", {"node": "n2", "succeeds": "n1"})
+DOUBT = {"after_seq": 1, "from_at": AT + 1, "until_at": AT + 2}
+
+
+@pytest.mark.parametrize(
+    ("since", "found"),
+    [
+        ([], [DOUBT]),
+        ([("observer.late", {"node": "n1", "whole": True})], []),
+        ([("observer.late", {"node": "n1", "whole": False})], [DOUBT]),
+        ([("observer.late", {"node": "n0", "whole": True})], [DOUBT]),
+        ([("observer.late", {"node": "n1", "whole": None})], [DOUBT]),
+        ([("observer.gap", {"cause": "handed_over", "after_seq": 1})], []),
+        ([("observer.gap", {"cause": "detached"})], [DOUBT]),
+        ([("observer.detached", {}), ("observer.attached", {"node": "n2"})], [DOUBT]),
+    ],
+)
+def test_it_knows_what_may_be_missing_since_earlier_holders_changed(
+    since: list[tuple[str, dict[str, Any]]], found: list[dict[str, int]]
+) -> None:
+    lines = [("a.type", {}), SUCCEEDS, *since]
+    end = [
+        EventRow(1, seq, AT + seq, "observer", type, None, json.dumps(said).encode())
+        for seq, (type, said) in enumerate(lines, start=1)
+    ]
+    assert inheritance.doubts(end) == found
+    assert inheritance.doubts([row._replace(source="upstream") for row in end]) == []
+
+
+def test_each_change_of_holders_is_a_doubt_of_its_own() -> None:
+    changes = [{"node": "n2", "succeeds": "n1"}, {"node": "n3", "succeeds": "n2"}]
+    end = [
+        EventRow(1, seq, AT + seq, "observer", "observer.attached", None, json.dumps(said).encode())
+        for seq, said in enumerate(changes, start=8)
+    ]
+    assert inheritance.doubts(end) == [
+        {"after_seq": 7, "from_at": None, "until_at": AT + 8},
+        {"after_seq": 8, "from_at": AT + 8, "until_at": AT + 9},
+    ]

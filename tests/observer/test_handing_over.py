@@ -76,6 +76,64 @@ def test_a_holder_that_dies_before_its_last_word_leaves_a_gap_at_its_place(
     house.ended(call_id)
 
 
+HAS_ITS_WORD_WHEN_TOLD = """
+import asyncio, pathlib
+from observer.__main__ import main
+from observer.limits import Limits
+from observer.observed_call import ObservedCall
+say = ObservedCall._say_the_last_word
+async def when_told(self):
+    while not pathlib.Path({path!r}).exists():
+        await asyncio.sleep(0.01)
+    await say(self)
+ObservedCall._say_the_last_word = when_told
+main(Limits(last_word=3.0))
+"""
+
+
+@pytest.mark.parametrize(
+    ("how", "marked"),
+    [
+        ("hands over", ["handed_over"]),
+        ("hands over, and dies", ["handed_over", "handed_over"]),
+        ("leaves", ["handed_over", "handed_over"]),
+        ("dies", ["handed_over", "taken_over"]),
+    ],
+    ids=["hands over", "hands over, and dies", "leaves", "dies"],
+)
+def test_what_may_be_missing_since_the_holder_before_the_last_one_is_marked(
+    empty_house: House, player: Player, tmp_path: Path, how: str, marked: list[str]
+) -> None:
+    """The second observer has no word of the first one yet when the third comes: whatever becomes of the second, and
+    whatever the first one says to the third, one gap is where these two changed."""
+    house, told, never = empty_house, tmp_path / "told", tmp_path / "never"
+    first = house.start_observer("-c", HAS_ITS_WORD_WHEN_TOLD.format(path=str(told)))
+    house.ready()
+    call_id, _ = one_call(house, player, attaches=3)
+    says_nothing = ("-c", HAS_ITS_WORD_WHEN_TOLD.format(path=str(never)))
+    second = house.start_observer(*(says_nothing if how == "hands over, and dies" else ()))
+    node_of(second)
+    first.child.send_signal(signal.SIGTERM)
+    until(lambda: [epoch for _, epoch in holders(house, call_id)] == [1, 2], "the second observer")
+    if "hands over" not in how:
+        first.stop(signal.SIGKILL)
+        second.stop(signal.SIGKILL if how == "dies" else signal.SIGTERM)
+    node_of(house.start_observer(*says_nothing))
+    second.child.send_signal(signal.SIGTERM)
+    until(lambda: [epoch for _, epoch in holders(house, call_id)] == [1, 2, 3], "the third observer")
+    if how == "hands over, and dies":
+        second.stop(signal.SIGKILL)
+        told.touch()
+    if "hands over" in how:
+        until(lambda: words(house, call_id) == [True], "a word of the first one, or of the second")
+    for gone in (first, second):
+        gone.stop(signal.SIGKILL)
+        house.observers.remove(gone)
+    until(lambda: sorted(gaps(house, call_id)) == marked, "the gaps")
+    house.hang_up(call_id)
+    house.ended(call_id)
+
+
 DOES_NOT_HEAR_OF = """
 import asyncio
 from observer import observed_call, succession
