@@ -40,10 +40,12 @@ class Told:
 
     def __init__(self) -> None:
         self.seqs: list[int] = []
+        self.times = 0
         self.lost, self._more = False, asyncio.Event()
 
     def committed(self, rows: list[EventRow]) -> None:
         self.seqs += [row.seq for row in rows]
+        self.times += 1
         self._more.set()
 
     def refused(self) -> None:
@@ -65,11 +67,11 @@ class Bench:
         self.told = {number: Told() for number in numbers}
         self._seqs = {number: itertools.count(1) for number in numbers}
 
-    def hear(self, events_of_each: int = 1) -> None:
+    def hear(self, events_of_each: int = 1, urgent: bool = False) -> None:
         for _ in range(events_of_each):
             for number in self.numbers:
                 row = EventRow(number, next(self._seqs[number]), AT, "upstream", "t", None, b"a word")
-                self.writer.append(self.told[number], row)
+                self.writer.append(self.told[number], row, urgent=urgent)
 
     async def until(self, seq: int) -> None:
         """Until all is acknowledged up to here, each once, in order; and then it is so in the log."""
