@@ -97,7 +97,7 @@ def doubts(end: Iterable[EventRow]) -> list[dict[str, int | None]]:
     waiting: list[tuple[str, dict[str, int | None]]] = []
     before: EventRow | None = None
     for row in end:
-        said = json.loads(row.body) if row.source == "observer" and row.type in _DOUBTS else {}
+        said = json.loads(row.body or b"{}") if row.source == "observer" and row.type in _DOUBTS else {}
         if "succeeds" in said:
             began = before.at if before else None
             waiting.append(

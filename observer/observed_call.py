@@ -15,7 +15,7 @@ from typing import cast
 
 import structlog
 
-from call_log import calls, inheritance
+from call_log import calls
 from call_log.call import Call
 from call_log.events import EventRow
 from call_log.inbox import Message
@@ -137,8 +137,7 @@ class ObservedCall:
 
     def _recall(self, rows: Sequence[EventRow]) -> None:
         self.record.recall(rows)
-        for doubt in inheritance.doubts(rows):
-            self.record.note("observer.gap", cause="handed_over", **doubt)
+        self._presence.recall(rows)
         if self.record.hung_up_for is not None:
             self.wish(Wish(cast(EndReason, self.record.hung_up_for), OBSERVER))
         self._left = None  # two hundred events, of 16 MiB each if need be

@@ -6,9 +6,11 @@ Knows times and causes. It attaches nothing, and what a close means for the call
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from call_log.call import Call
-from call_log.inheritance import Inheritance, LastWord
+from call_log.events import EventRow
+from call_log.inheritance import Inheritance, LastWord, doubts
 from observer.ending import Close
 from observer.flag import Flag
 from observer.limits import Limits
@@ -46,6 +48,11 @@ class Presence:
         if left.word is not None:
             self.hear(left.word)
 
+    def recall(self, end: Sequence[EventRow]) -> None:
+        """The end of what earlier holders wrote: what one of them was in doubt about and can't settle any more."""
+        for doubt in doubts(end):
+            self._note_handed_over(doubt)
+
     def attached(self, overlapped: bool = False, **facts: str) -> None:
         """From here on everything is heard; `facts` are noted with it. `overlapped`: the sideband was there before this
         node became the holder; then nothing is missing, if the last holder had not left before and can write down, or
@@ -75,7 +82,7 @@ class Presence:
         self.word_is_heard.set()
         doubtful, self._doubtful = self._doubtful, None
         if doubtful is not None and not (word and word.whole):
-            self._record.note("observer.gap", cause="handed_over", **doubtful)
+            self._note_handed_over(doubtful)
         if word is not None and word.whole and word.code is not None and not self.first_attached.is_set():
             # Nobody has listened here: the last sideband is the one that it tells of.
             self.last_close = Close(word.code, word.reason, word.ours)
@@ -116,6 +123,9 @@ class Presence:
         self.hear(None)
         if not (self._is_attached or nothing_missed or self._was_hung_up):
             self._note_gap()
+
+    def _note_handed_over(self, doubt: dict[str, int | None]) -> None:
+        self._record.note("observer.gap", cause="handed_over", **doubt)
 
     def _note_gap(self) -> None:
         now = self._record.clock()
