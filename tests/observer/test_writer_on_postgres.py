@@ -68,10 +68,11 @@ class Bench:
         self._seqs = {number: itertools.count(1) for number in numbers}
 
     def hear(self, events_of_each: int = 1, urgent: bool = False) -> None:
+        """`urgent`: the last one of all."""
         for _ in range(events_of_each):
             for number in self.numbers:
                 row = EventRow(number, next(self._seqs[number]), AT, "upstream", "t", None, b"a word")
-                self.writer.append(self.told[number], row, urgent=urgent)
+                self.writer.append(self.told[number], row, urgent=urgent and number == self.numbers[-1])
 
     async def until(self, seq: int) -> None:
         """Until all is acknowledged up to here, each once, in order; and then it is so in the log."""
