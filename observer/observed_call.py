@@ -59,9 +59,9 @@ class ObservedCall:
         line: Line,
         left: Inheritance | None = None,
         inherited: Sideband | None = None,
-        predecessor: str | None = None,
+        succeeds: str | None = None,
     ) -> None:
-        """`left`: what earlier holders left, where there were any, until it is remembered; `predecessor`: the last one,
+        """`left`: what earlier holders left, where there were any, until it is remembered; `succeeds`: the last one,
         where it lives and hands the call over; `inherited`: the sideband that was attached while it still had its
         own."""
         self._left = left
@@ -73,7 +73,7 @@ class ObservedCall:
         self._watch = TamperWatch(call, line, self.record, self.commands, self.wish)
         self._guard = Guard(call, line.guardrails, self.record, self.commands, self.wish, self._watch.is_ours)
         self.commands.about_to_send = self._watch.sent
-        self._presence = Presence(call, line.node_id, self.record, line.limits, predecessor)
+        self._presence = Presence(call, line.node_id, self.record, line.limits, succeeds)
         self._pulse, self._redial = Pulse(self.record, line.limits), Redial(line.limits)
         self._log = log.bind(call_id=call.call_id, epoch=call.epoch)
         self._sideband: Sideband | None = None

@@ -21,14 +21,14 @@ from realtime.logs import scrubbed
 class Presence:
     """One for each held call. `attached` and `detached` alternate; `over` comes last.
 
-    `predecessor`: the node that hands the call over; it lives, and will have a word on what it heard until it left.
+    `succeeds`: the node that hands the call over; it lives, and will have a word on what it heard until it left.
     """
 
     def __init__(
-        self, call: Call, node_id: str, record: Record, limits: Limits, predecessor: str | None = None
+        self, call: Call, node_id: str, record: Record, limits: Limits, succeeds: str | None = None
     ) -> None:
         self._record, self._limits, self._node_id, self._epoch = record, limits, node_id, call.epoch
-        self._predecessor = predecessor
+        self._succeeds = succeeds
         self._answered_at, self.was_attached = call.answered_at, call.observed_at is not None
         self.first_attached = Flag()
         self.last_close: Close | None = None
@@ -39,7 +39,7 @@ class Presence:
         self.word_is_heard = Flag()
         """There is no last holder that could say something, or it has said it, or it is too late for that."""
 
-        if predecessor is None:
+        if succeeds is None:
             self.word_is_heard.set()
 
     def resume(self, left: Inheritance) -> None:
@@ -57,8 +57,8 @@ class Presence:
         """From here on everything is heard; `facts` are noted with it. `overlapped`: the sideband was there before this
         node became the holder; then nothing is missing, if the last holder had not left before and can write down, or
         hand on, all it heard: it has a word on that. (Whose word is waited for, the log tells, for who comes next.)"""
-        if overlapped and self._predecessor is not None and not self._was_left:
-            facts["succeeds"] = self._predecessor
+        if overlapped and self._succeeds is not None and not self._was_left:
+            facts["succeeds"] = self._succeeds
             until_at = self._record.clock()
             self._doubtful = {
                 "after_seq": self._record.last_seq,
@@ -74,7 +74,7 @@ class Presence:
 
     def waits_for(self, node_id: str | None) -> bool:
         """Whether this node's last word is the last holder's: one from further back says nothing of what that heard."""
-        return self._predecessor in (None, node_id)
+        return self._succeeds in (None, node_id)
 
     def hear(self, word: LastWord | None, is_hung_up: bool = False) -> None:
         """The last holder's word on what it heard; None when it will have none any more. `is_hung_up`: the call was
