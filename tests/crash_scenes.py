@@ -17,7 +17,7 @@ from bench.field import OFFER, Field
 from bench.outage import Lock, Outage, StoppedServer
 from call_log import journal
 from tests.crash_points import OBSERVER, POINTS, WEB
-from tests.observer.test_succession import node_of
+from tests.observer.scenes import node_of
 from tests.postgres import Cluster
 from tests.processes import House, Process, until
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from observer.allocation import CallsOver
-from tests.observer.test_sideband import OFFER
+from tests.observer.scenes import OFFER
 from tests.player import Attach, Player, Scenario
 from tests.processes import ROOT, House, until
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from tests.observer.scenes import OFFER
 from tests.observer.test_commands import SILENT, asked, sent
-from tests.observer.test_sideband import OFFER
 from tests.player import Attach, Player, Scenario
 from tests.processes import Emulator, House, until
 

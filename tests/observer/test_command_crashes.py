@@ -18,8 +18,8 @@ from call_log.schema import commands
 from call_log.store import Store
 from observer.commands import Pending, _ours, _recalled
 from tests.crash_points import OBSERVER
+from tests.observer.scenes import OFFER, SPEECH
 from tests.observer.test_commands import SILENT, sent
-from tests.observer.test_sideband import OFFER, SPEECH
 from tests.page import Page
 from tests.player import Attach, Player, Scenario
 from tests.processes import Emulator, House, Process, until

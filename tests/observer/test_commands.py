@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.journeys.test_tool_call import attach
-from tests.observer.test_sideband import OFFER
+from tests.observer.scenes import OFFER
 from tests.processes import Emulator, House
 
 SILENT = ("--events-only", "--events-per-second", "0.001")

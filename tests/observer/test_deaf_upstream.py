@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.observer.test_sideband import SPEECH, open_call
+from tests.observer.scenes import SPEECH, open_call
 from tests.player import Attach, Player
 from tests.processes import House, until
 

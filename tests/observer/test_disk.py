@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.observer.scenes import event, gaps, heard, holders, one_call
 from tests.observer.test_outages import QUICK, await_journaled
-from tests.observer.test_succession import event, gaps, heard, holders, one_call
 from tests.player import Player
 from tests.processes import House, until
 

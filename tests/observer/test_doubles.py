@@ -12,7 +12,7 @@ import pytest
 
 from observer.doubles import ENTRY_BYTES, Doubles
 from observer.node import READS_AT_ONCE
-from tests.observer.test_sideband import OFFER, open_call
+from tests.observer.scenes import OFFER, open_call
 from tests.player import Attach, Player, Scenario
 from tests.processes import House, until
 

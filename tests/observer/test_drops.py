@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.observer.test_sideband import SPEECH, noted, open_call
+from tests.observer.scenes import SPEECH, noted, open_call
 from tests.player import Attach, Player
 from tests.processes import House, until
 

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from observer.ending import shows_a_peer
-from tests.observer.test_sideband import OFFER, SPEECH
+from tests.observer.scenes import OFFER, SPEECH
 from tests.player import Attach, Player, Scenario
 from tests.processes import House, until
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.observer.scenes import OFFER, SPEECH, noted, open_call
 from tests.observer.test_drops import told
-from tests.observer.test_sideband import OFFER, SPEECH, noted, open_call
 from tests.player import Attach, Player, Scenario
 from tests.processes import House, until
 

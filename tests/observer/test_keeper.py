@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.observer.test_sideband import OFFER, SPEECH
+from tests.observer.scenes import OFFER, SPEECH
 from tests.player import Attach, Player, Scenario
 from tests.processes import House, until
 

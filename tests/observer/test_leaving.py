@@ -10,7 +10,7 @@ import pytest
 
 from tests.aiortc_peer import a_real_offer
 from tests.observer.conftest import SHORTER
-from tests.observer.test_sideband import OFFER, SPEECH
+from tests.observer.scenes import OFFER, SPEECH
 from tests.player import Attach, Player, Scenario
 from tests.processes import Emulator, House, until
 

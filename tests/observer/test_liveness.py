@@ -14,8 +14,8 @@ import pytest
 from observer.limits import Limits
 from observer.sideband import Sideband, dial
 from tests.black_hole import Wire
+from tests.observer.scenes import SPEECH, noted, open_call
 from tests.observer.test_drops import LATER, told
-from tests.observer.test_sideband import SPEECH, noted, open_call
 from tests.player import Attach, Player, Scenario
 from tests.processes import House, until
 

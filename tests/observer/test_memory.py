@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from realtime.events import WEBRTC_FILTER_ALLOWED
+from tests.observer.scenes import OFFER, SPEECH
 from tests.observer.test_recordings import frames_of
-from tests.observer.test_sideband import OFFER, SPEECH
 from tests.player import Attach, Player, Scenario
 from tests.processes import ROOT, House, until
 

@@ -13,7 +13,7 @@ import pytest
 from realtime.prices import Prices
 from realtime.summary import summarise
 from realtime.turns import Conversation
-from tests.observer.test_sideband import OFFER
+from tests.observer.scenes import OFFER
 from tests.player import Attach, Player, Scenario
 from tests.processes import House, until
 from tests.realtime.pen import Pen

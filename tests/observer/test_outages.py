@@ -12,8 +12,7 @@ import pytest
 
 from call_log import journal
 from call_log.events import EventRow
-from tests.observer.test_sideband import OFFER
-from tests.observer.test_succession import event, gaps, heard, holders, node_of, one_call
+from tests.observer.scenes import OFFER, event, gaps, heard, holders, node_of, one_call
 from tests.player import Player
 from tests.processes import House, until
 

@@ -12,10 +12,9 @@ import pytest
 from call_log import journal
 from call_log.store import database_at
 from tests.black_hole import Wire
+from tests.observer.scenes import OFFER, event, gaps, heard, holders, node_of, one_call
 from tests.observer.test_command_crashes import INSTRUCTIONS
 from tests.observer.test_outages import QUICK, await_heard, await_journaled, journals
-from tests.observer.test_sideband import OFFER
-from tests.observer.test_succession import event, gaps, heard, holders, node_of, one_call
 from tests.player import Player, Scenario
 from tests.processes import House, Process, until
 

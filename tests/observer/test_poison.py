@@ -13,8 +13,8 @@ import msgspec
 import pytest
 
 from tests.observer.poison import SIZE, corpus
+from tests.observer.scenes import OFFER
 from tests.observer.test_recordings import frames_of
-from tests.observer.test_sideband import OFFER
 from tests.player import Attach, Player, Scenario
 from tests.processes import House
 

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.observer.scenes import OFFER, event, gaps, holders, node_of, one_call
 from tests.observer.test_outages import QUICK, await_heard, await_journaled, journals
-from tests.observer.test_sideband import OFFER
-from tests.observer.test_succession import event, gaps, holders, node_of, one_call
 from tests.player import Player
 from tests.postgres import Cluster
 from tests.processes import House, until

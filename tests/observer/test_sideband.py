@@ -6,30 +6,9 @@ import json
 
 import pytest
 
-from tests.player import Attach, Player, Scenario
+from tests.observer.scenes import SPEECH, alarms, noted, open_call
+from tests.player import Attach, Player
 from tests.processes import House, until
-
-OFFER = "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\n"
-SPEECH = '{"type": "input_audio_buffer.speech_started", "event_id": "e1", "audio_start_ms": 0, "item_id": "item_1"}'
-
-
-def open_call(
-    house: House, player: Player, *attaches: Attach, hangups: list[int] | None = None
-) -> tuple[str, Scenario]:
-    scenario = player.expect(Scenario(list(attaches), hangups=hangups or []))
-    answer = house.connect(OFFER)
-    assert answer.status_code == 201, answer.text
-    return answer.headers["X-Call-Id"], scenario
-
-
-def noted(house: House, call_id: str, type: str) -> list[dict[str, object]]:
-    return [event["event"] for event in house.events(call_id, source="observer", type=type)]
-
-
-def alarms(house: House, call_id: str) -> list[str]:
-    """What its processes logged as errors about a call."""
-    lines = [json.loads(line) for line in house.logs().splitlines() if call_id in line]
-    return [line["event"] for line in lines if line["level"] == "error"]
 
 
 def test_it_tries_again_while_the_upstream_does_not_know_the_call_yet(house: House, player: Player) -> None:

@@ -13,8 +13,8 @@ import requests
 
 from call_log import tool_runs
 from realtime import tool_calls
+from tests.observer.scenes import OFFER
 from tests.observer.test_commands import SILENT
-from tests.observer.test_sideband import OFFER
 from tests.processes import Emulator, House, until
 
 NAMES = ("weather", "order", "hang", "hang_on", "fail", "leave", "flood", "binary", "odd")

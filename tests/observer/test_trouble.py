@@ -9,8 +9,8 @@ import pytest
 from call_log.events import EventRow
 from observer.limits import Limits
 from observer.trouble import Trouble
+from tests.observer.scenes import alarms, noted, open_call
 from tests.observer.test_drops import told
-from tests.observer.test_sideband import alarms, noted, open_call
 from tests.player import Attach, Player
 from tests.processes import House, until
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from tests.observer.scenes import event, gaps, heard, holders, one_call
 from tests.observer.test_outages import QUICK
-from tests.observer.test_succession import event, gaps, heard, holders, one_call
 from tests.player import Player
 from tests.processes import House, until
 

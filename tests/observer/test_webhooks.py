@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
+from tests.observer.scenes import OFFER
 from tests.observer.test_commands import SILENT
-from tests.observer.test_sideband import OFFER
 from tests.processes import Emulator, House, until
 
 SECRET = base64.b64encode(b"a secret of the tests, 32 bytes.").decode()

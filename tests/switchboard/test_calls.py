@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.observer.test_sideband import OFFER
+from tests.observer.scenes import OFFER
 from tests.processes import ROOT, Emulator, House, Process, clean_environment, until
 
 SILENT = ("--events-only", "--events-per-second", "0.001")
