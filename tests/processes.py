@@ -19,6 +19,7 @@ from typing import Any, Literal, TypeVar
 
 import requests
 
+from call_log import migrations
 from call_log.store import database_at
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -181,7 +182,7 @@ class House:
             **more,
         }
         house = cls(folder, environ)
-        subprocess.run([sys.executable, "-m", "call_log", "upgrade"], env=environ, cwd=ROOT, check=True)
+        migrations.upgrade(environ["DATABASE_URL"])
         return house
 
     @property
