@@ -12,7 +12,8 @@ BLOCKS = 12
 """Neighbouring samples are alike; means of stretches are nearly independent of each other."""
 SURE = 3.0
 """Standard errors. There are twenty figures in a run: two errors would cry wolf in every third."""
-TOLERATED_AN_HOUR = 0.01
+TOLERATED = 0.01
+"""Of the figure, while it is looked at: so much a heap still grows that has not had its fullest moment."""
 HOUR = 3600.0
 
 
@@ -23,17 +24,19 @@ class Sample(NamedTuple):
 
 
 class Trend(NamedTuple):
-    """Means of the second and the last quarter; the slope behind the first quarter and its standard error, an hour."""
+    """Means of the second and the last quarter; the slope behind the first quarter and its standard error, an hour; and
+    for how many hours that was."""
 
     second: float
     last: float
     slope: float
     error: float
+    hours: float
 
     @property
     def is_flat(self) -> bool:
-        """Whether nothing shows that it grows by more than a hundredth an hour."""
-        return self.slope - SURE * self.error <= TOLERATED_AN_HOUR * abs(self.second)
+        """Whether nothing shows that it grew by more than a hundredth."""
+        return (self.slope - SURE * self.error) * self.hours <= TOLERATED * abs(self.second)
 
 
 def trend(samples: Sequence[Sample]) -> Trend:
@@ -47,6 +50,7 @@ def trend(samples: Sequence[Sample]) -> Trend:
         fmean(one.figure for one in steady if one.at >= end - quarter),
         slope * HOUR,
         error * HOUR,
+        (end - start - quarter) / HOUR,
     )
 
 

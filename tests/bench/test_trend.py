@@ -7,6 +7,8 @@ import random
 from bench.trend import HOUR, Sample, trend
 
 SECONDS, EVERY = 600, 2
+HUNDREDTH = 1.0 / (0.75 * SECONDS / HOUR)
+"""An hour, of 100, in the three quarters that are looked at."""
 SEED = 5
 
 
@@ -35,9 +37,9 @@ def test_what_shrinks_is_no_trouble() -> None:
     assert trend(sampled(an_hour=-60.0)).is_flat
 
 
-def test_a_hundredth_an_hour_is_let_pass() -> None:
-    assert trend(sampled(an_hour=0.9, noise=0.0)).is_flat
-    assert not trend(sampled(an_hour=1.1, noise=0.0)).is_flat
+def test_a_hundredth_while_it_is_looked_at_is_let_pass() -> None:
+    assert trend(sampled(an_hour=0.9 * HUNDREDTH, noise=0.0)).is_flat
+    assert not trend(sampled(an_hour=1.1 * HUNDREDTH, noise=0.0)).is_flat
 
 
 def test_what_swings_is_flat() -> None:
