@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     from call_log.sqlite import File
 
 WAL_HEADER_BYTES = 32
-WAL_LARGE_BYTES = 64 * 1024 * 1024
+WAL_LARGE_BYTES = 128 * 1024 * 1024
+"""Of a thousand calls that say 5,000 events a second it has 75 MiB, with nobody in its way."""
 log = structlog.get_logger()
 
 _CHECKPOINT = "PRAGMA wal_checkpoint(PASSIVE)"
