@@ -15,7 +15,7 @@ from sqlalchemy import inspect
 
 from call_log.errors import StoreUnavailable
 from call_log.postgres import Server
-from call_log.sqlite import File
+from call_log.sqlite import Sqlite
 from call_log.store import database_at
 
 
@@ -32,7 +32,7 @@ def backup(url: str, path: Path) -> None:
     try:
         if isinstance(database, Server):
             _run(database, "pg_dump", "--format=custom", "--no-owner", "--file", str(half))
-        elif isinstance(database, File):
+        elif isinstance(database, Sqlite):
             _copy(database, half)
         half.chmod(0o600)
         half.rename(path)
@@ -51,7 +51,7 @@ def restore(url: str, path: Path) -> None:
         _require_empty(database)
         how = ("--no-owner", "--exit-on-error", "--single-transaction", str(path))
         _run(database, "pg_restore", *how)
-    elif isinstance(database, File):
+    elif isinstance(database, Sqlite):
         if database.path.exists():
             raise CannotCopy(f"{database.path} exists; move it away first, with its -wal and -shm.")
         database.prepare()
@@ -60,7 +60,7 @@ def restore(url: str, path: Path) -> None:
         half.rename(database.path)
 
 
-def _copy(database: File, target: Path) -> None:
+def _copy(database: Sqlite, target: Path) -> None:
     with (
         database.faults_named(),
         contextlib.closing(database.connect(read_only=True)) as source,

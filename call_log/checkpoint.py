@@ -26,16 +26,13 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import structlog
 
 from call_log.database import Writing
 from call_log.errors import StoreUnavailable
 from call_log.lock import FileLock
-
-if TYPE_CHECKING:
-    from call_log.sqlite import File
+from call_log.sqlite_file import File
 
 WAL_HEADER_BYTES = 32
 WAL_LARGE_BYTES = 128 * 1024 * 1024
@@ -48,7 +45,7 @@ _CHECKPOINT = "PRAGMA wal_checkpoint(PASSIVE)"
 class Checkpoint:
     """This process's part in it."""
 
-    def __init__(self, file: "File", writing: Writing, lease: Path) -> None:
+    def __init__(self, file: File, writing: Writing, lease: Path) -> None:
         self._file = file
         self._writing = writing
         self._lease = FileLock(lease)

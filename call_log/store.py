@@ -18,7 +18,7 @@ from call_log.database import News as News
 from call_log.database import Watch as Watch
 from call_log.errors import SchemaBehind as SchemaBehind
 from call_log.errors import StoreUnavailable as StoreUnavailable
-from call_log.sqlite import File
+from call_log.sqlite import Sqlite
 
 
 def database_at(url: str, patience: float = PATIENCE_SECONDS, longest: float = LONGEST_SECONDS) -> Database:
@@ -28,7 +28,7 @@ def database_at(url: str, patience: float = PATIENCE_SECONDS, longest: float = L
         raise StoreUnavailable("DATABASE_URL is not a URL; write sqlite:///var/switchboard.db.")
     kind = scheme.partition("+")[0]
     if kind == "sqlite":
-        return File.at(url, patience)
+        return Sqlite.at(url, patience)
     if kind in ("postgresql", "postgres"):
         from call_log.postgres import Server  # its driver takes 0.15 s to import, and a file needs none
 

@@ -2,13 +2,10 @@
 
 import sqlite3
 import time
-from typing import TYPE_CHECKING
 
 from call_log.database import News
 from call_log.errors import StoreUnavailable
-
-if TYPE_CHECKING:
-    from call_log.sqlite import File
+from call_log.sqlite_file import File
 
 
 class CommitWatch:
@@ -18,7 +15,7 @@ class CommitWatch:
     memory.
     """
 
-    def __init__(self, file: "File") -> None:
+    def __init__(self, file: File) -> None:
         self._file = file
         self._connection: sqlite3.Connection | None = None
         self._seen: int | None = None

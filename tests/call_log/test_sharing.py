@@ -17,7 +17,7 @@ from sqlalchemy import Connection, event, exc
 from call_log import sharing
 from call_log.errors import StoreUnavailable
 from call_log.sharing import PARTS_AT_ONCE, Shared
-from call_log.sqlite import File
+from call_log.sqlite import Sqlite
 from tests.processes import until
 
 Body = Callable[[Connection], object]
@@ -69,7 +69,7 @@ class Writers:
 @pytest.fixture
 def writers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Writers]:
     monkeypatch.setattr(sharing, "LONGEST_SECONDS", 60.0)
-    file = File(tmp_path / "words.db", patience=2.0)
+    file = Sqlite(tmp_path / "words.db", patience=2.0)
     with contextlib.closing(file.connect(create=True)) as connection:
         connection.execute("CREATE TABLE word (said TEXT UNIQUE)")
     _, engine = file.engines()

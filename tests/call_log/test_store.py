@@ -1,5 +1,6 @@
 """Transactions, what their failures are called, and the watch."""
 
+import contextlib
 import os
 import shutil
 import sqlite3
@@ -19,7 +20,7 @@ import structlog
 from sqlalchemy.exc import IntegrityError
 
 from call_log import calls, mounts
-from call_log.sqlite import _reopen_after_a_fault
+from call_log.sqlite import _await_turn, _reopen_after_a_fault
 from call_log.store import News, Store, StoreUnavailable, now
 from tests.call_log.conftest import file_url
 
@@ -303,3 +304,31 @@ def test_after_a_failed_flush_and_its_like_another_connection_is_opened(
     context = SimpleNamespace(original_exception=fault, is_disconnect=False)
     _reopen_after_a_fault(context)  # type: ignore[arg-type]
     assert context.is_disconnect is reopens
+
+
+def test_who_meets_a_lock_looks_again_until_it_is_free(
+    store: Store, url: str, dial: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with contextlib.closing(sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        freed_meanwhile = SimpleNamespace(
+            monotonic=time.monotonic, sleep=lambda seconds: other.execute("ROLLBACK")
+        )
+        monkeypatch.setattr("call_log.sqlite.time", freed_meanwhile)
+        with store.writing() as db:
+            dial(db)
+    assert _count(store) == 1
+
+
+def test_what_is_no_lock_is_not_waited_out() -> None:
+    fault, asked = sqlite3.OperationalError("disk I/O error"), []
+    fault.sqlite_errorname = "SQLITE_IOERR"
+
+    def execute(statement: str) -> None:
+        asked.append(statement)
+        if statement == "BEGIN IMMEDIATE":
+            raise fault
+
+    with pytest.raises(sqlite3.OperationalError, match="disk I/O error"):
+        _await_turn(SimpleNamespace(execute=execute), patience=0.2)
+    assert asked.count("BEGIN IMMEDIATE") == 1
